@@ -1,0 +1,1 @@
+//! Load generator, sink, and the comparison with Postfix.

@@ -1,0 +1,1 @@
+//! Folders, messages, UIDs: the one model under every protocol.

@@ -1,0 +1,1 @@
+//! Every setting, defined once: name, type, default, documentation and check.

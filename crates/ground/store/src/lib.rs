@@ -1,0 +1,1 @@
+//! SQL: schema, group commit, bodies.

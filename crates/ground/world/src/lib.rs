@@ -1,0 +1,1 @@
+//! The only floor that touches the outside: clock, chance, sockets, DNS, TLS, files; and their simulated twins.

@@ -1,0 +1,1 @@
+//! A dialogue becomes an accepted message, or a reasoned refusal.

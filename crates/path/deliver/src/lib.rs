@@ -1,0 +1,1 @@
+//! One attempt: dial, speak, hand over, note the exact reply.

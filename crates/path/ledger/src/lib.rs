@@ -1,0 +1,1 @@
+//! The durable book of every message: states, claims, events, audit.

@@ -1,0 +1,1 @@
+//! Telling senders what became of their mail: failure, delay and success reports.

@@ -1,0 +1,1 @@
+//! When? One queue per next hop: readiness, pace, retry, fairness.

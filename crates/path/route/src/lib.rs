@@ -1,0 +1,1 @@
+//! Which way? Connectors, address spaces, costs, MX.

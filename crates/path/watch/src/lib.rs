@@ -1,0 +1,1 @@
+//! The sweeps that keep the promises, apart from delivery.

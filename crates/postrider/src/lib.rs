@@ -1,0 +1,1 @@
+//! The Postrider mail server.

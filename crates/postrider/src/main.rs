@@ -1,0 +1,2 @@
+//! The Postrider mail server.
+fn main() {}

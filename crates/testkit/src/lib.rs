@@ -1,0 +1,1 @@
+//! Scripted peers, fake DNS and the scenario runner, for tests only.

@@ -1,0 +1,1 @@
+//! Internet messages: addresses, headers, dates and reports to senders.
