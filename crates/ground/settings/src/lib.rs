@@ -1,1 +1,149 @@
-//! Every setting, defined once: name, type, default, documentation and check.
+//! Every setting, defined once: name, type, unit, default, documentation and check.
+//!
+//! For what: the configuration file (TOML) becomes a [`Settings`], or a list of every [`Problem`] in it, each with its
+//! line, its name, what is wrong and what to do. The reference manual ([`manual`]) comes from the same definitions.
+//!
+//! Never: it touches no file, clock or socket; it takes text and gives values. Relative paths stay as written until
+//! somebody who knows the file's folder resolves them ([`Store::resolve`], [`Settings::data_directory`]).
+//!
+//! The way through: [`Settings::parse`] reads the TOML tree, keeping the place of each value; each module under
+//! `section/` lists its settings in one `section!` block, from which come the struct, its `Default`, its reader and
+//! its page of the manual; `form/` holds the ways a value can be written; `agree.rs` compares sections with each other.
+//!
+//! Limits: a default never contradicts what the operator wrote; names are matched exactly, and near misses suggested.
+
+mod agree;
+mod define;
+mod form;
+mod manual;
+mod problem;
+mod read;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+pub use form::{
+    AddressSpace, Cidr, Endpoint, Hostname, NextHop, Period, Secret, Size, Specificity, Store,
+};
+pub use manual::manual;
+pub use problem::{Fault, Problem};
+pub use section::{
+    Auth, Connector, ConnectorTls, Delivery, Dns, LatePolicy, Level, Limits, Listener, ListenerTls,
+    Log, LogFormat, Protocol, Queue, Schedule, Server, Storage, Test, Timeouts, Tls, Transport,
+    Watch,
+};
+
+use define::Section;
+use manual::Page;
+use problem::Found;
+use read::{Fields, Places};
+
+/// Lists the sections once: the struct, its reader and the order of the manual come from here.
+macro_rules! settings {
+    ( $( $(#[$doc:meta])+ $shape:ident $field:ident: $type:ident, )+ ) => {
+        /// Everything an operator can set.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Settings {
+            $( $(#[$doc])+ pub $field: settings!(@type $shape $type), )+
+        }
+
+        /// Where each section stands in the file.
+        struct Locations {
+            $( #[allow(dead_code, reason = "not every section is compared with another")]
+               $field: settings!(@places $shape), )+
+        }
+
+        fn read_sections(root: &mut Fields<'_, '_>) -> (Settings, Locations) {
+            $( let $field = settings!(@read $shape $type root); )+
+            (
+                Settings { $( $field: $field.0, )+ },
+                Locations { $( $field: $field.1, )+ },
+            )
+        }
+
+        /// Every section with its settings, in the order of the manual.
+        fn catalogue() -> Vec<Page> {
+            vec![ $( Page::new::<$type>(settings!(@heading $shape $type)), )+ ]
+        }
+    };
+    (@type many $type:ident) => { Vec<$type> };
+    (@type $shape:ident $type:ident) => { $type };
+    (@places many) => { Vec<Places> };
+    (@places $shape:ident) => { Places };
+    (@read top $type:ident $root:ident) => { ($type::read($root), Places::default()) };
+    (@read one $type:ident $root:ident) => { $root.one::<$type>() };
+    (@read many $type:ident $root:ident) => { $root.many::<$type>() };
+    (@heading top $type:ident) => { "The top of the file".to_owned() };
+    (@heading one $type:ident) => { format!("[{}]", $type::NAME) };
+    (@heading many $type:ident) => { format!("[[{}]]", $type::NAME) };
+}
+
+settings! {
+    /// The top of the file.
+    top server: Server,
+    /// Every `[[listener]]`.
+    many listeners: Listener,
+    /// Every `[[connector]]`.
+    many connectors: Connector,
+    /// `[queue]`
+    one queue: Queue,
+    /// `[dns]`
+    one dns: Dns,
+    /// `[tls]`
+    one tls: Tls,
+    /// `[limits]`
+    one limits: Limits,
+    /// `[timeouts]`
+    one timeouts: Timeouts,
+    /// `[delivery]`
+    one delivery: Delivery,
+    /// `[storage]`
+    one storage: Storage,
+    /// `[watch]`
+    one watch: Watch,
+    /// `[log]`
+    one log: Log,
+    /// `[test]`
+    one test: Test,
+}
+
+impl Settings {
+    /// Reads a configuration file's text, or says everything that is wrong with it, in the order of the file.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let mut found: Vec<Found> = errors
+            .iter()
+            .map(|error| read::syntax(error, text))
+            .collect();
+        let mut root = Fields::new("", 0, document.get_ref(), &mut found);
+        let (settings, locations) = read_sections(&mut root);
+        root.finish();
+        agree::agree(&settings, &locations, &mut found);
+        if found.is_empty() {
+            return Ok(settings);
+        }
+        found.sort_by_key(|found| found.at);
+        Err(found.into_iter().map(|found| found.locate(text)).collect())
+    }
+
+    /// This node's name: as set, or the hostname.
+    pub fn node_name(&self) -> &str {
+        let own = self.server.node.as_deref();
+        own.unwrap_or_else(|| self.server.hostname.as_str())
+    }
+
+    /// The folder for what is not in the database; `folder` is the folder of the configuration file.
+    pub fn data_directory(&self, folder: &Path) -> PathBuf {
+        if let Some(own) = &self.server.data_directory {
+            return folder.join(own);
+        }
+        match self.server.store.resolve(folder) {
+            Store::Sqlite(path) => path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
+            Store::Postgres(_) => folder.join("data"),
+        }
+    }
+}

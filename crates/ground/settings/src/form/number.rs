@@ -1,0 +1,88 @@
+//! Whole numbers, fractions, and yes or no.
+
+use toml::de::DeValue;
+
+use crate::form::{Misread, Value, Written, misread, wrong_type};
+use crate::problem::Fault;
+
+macro_rules! whole_number {
+    ($($type:ty),+) => { $(
+        impl Value for $type {
+            fn form() -> String {
+                "a whole number".to_owned()
+            }
+
+            fn read(value: &Written<'_>) -> Result<Self, Vec<Misread>> {
+                let DeValue::Integer(number) = value.get_ref() else {
+                    return Err(wrong_type(value, &Self::form(), "write digits, without quotes"));
+                };
+                <$type>::from_str_radix(number.as_str(), number.radix()).map_err(|_| {
+                    let bounds = format!("write a number from 0 to {}", <$type>::MAX);
+                    misread(value, Fault::new(format!("{number} does not fit"), bounds))
+                })
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )+ };
+}
+whole_number!(u16, u32, u64);
+
+impl Value for f64 {
+    fn form() -> String {
+        "a fraction such as 0.1".to_owned()
+    }
+
+    fn read(value: &Written<'_>) -> Result<Self, Vec<Misread>> {
+        let digits = match value.get_ref() {
+            DeValue::Float(number) => number.as_str(),
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => {
+                let remedy = "write digits, without quotes";
+                return Err(wrong_type(value, &Self::form(), remedy));
+            }
+        };
+        match digits.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            Ok(_) | Err(_) => {
+                let what = format!("{digits} is not a finite number");
+                Err(misread(value, Fault::new(what, "write one such as 0.1")))
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for bool {
+    fn form() -> String {
+        "true or false".to_owned()
+    }
+
+    fn read(value: &Written<'_>) -> Result<Self, Vec<Misread>> {
+        match value.get_ref() {
+            DeValue::Boolean(answer) => Ok(*answer),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => {
+                let remedy = "write true or false, without quotes";
+                Err(wrong_type(value, &Self::form(), remedy))
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}

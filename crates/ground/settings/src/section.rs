@@ -1,0 +1,30 @@
+//! The sections of the file, one module each.
+
+mod connector;
+mod delivery;
+mod dns;
+mod limits;
+mod listener;
+mod log;
+mod queue;
+mod server;
+mod storage;
+mod test;
+mod timeouts;
+mod tls;
+mod watch;
+
+pub use connector::{Connector, ConnectorTls, Transport};
+pub use delivery::Delivery;
+pub use dns::Dns;
+pub use limits::Limits;
+pub use listener::{Auth, Listener, ListenerTls, Protocol};
+pub use log::{Level, Log, LogFormat};
+pub(crate) use queue::agree_on_notices;
+pub use queue::{LatePolicy, Queue, Schedule};
+pub use server::Server;
+pub use storage::Storage;
+pub use test::Test;
+pub use timeouts::Timeouts;
+pub use tls::Tls;
+pub use watch::Watch;

@@ -1,0 +1,177 @@
+//! Where mail and its readers come in.
+
+use std::net::SocketAddr;
+
+use crate::define::{any, default, given, line, range, required, section, words};
+use crate::form::{Cidr, Endpoint, Size, kib, mb};
+use crate::read::Agreement;
+use crate::section::Limits;
+
+words! {
+    /// What a listener speaks.
+    pub enum Protocol {
+        /// Mail from other servers (RFC 5321).
+        Smtp = "smtp",
+        /// Mail from our own users (RFC 6409).
+        Submission = "submission",
+        /// Mail from a server that trusts us with each recipient (RFC 2033).
+        Lmtp = "lmtp",
+        /// Users read their mail (RFC 9051).
+        Imap = "imap",
+        /// Users fetch their mail (RFC 1939).
+        Pop3 = "pop3",
+        /// Web, API and metrics.
+        Http = "http",
+    }
+}
+
+words! {
+    /// How a listener encrypts.
+    pub enum ListenerTls {
+        /// Never.
+        Off = "off",
+        /// When the client asks for it.
+        Starttls = "starttls",
+        /// From the first byte.
+        Implicit = "implicit",
+    }
+}
+
+words! {
+    /// Whether clients log in. AUTH is offered over TLS only.
+    pub enum Auth {
+        /// They cannot.
+        Off = "off",
+        /// They may; who does, may relay.
+        Optional = "optional",
+        /// They must, before MAIL.
+        Required = "required",
+    }
+}
+
+section! {
+    /// Where mail and its readers come in: one section for each address.
+    pub struct Listener = "listener", agree;
+
+    /// Name of the listener, in the ledger and the log.
+    name: String = required("mx".to_owned()), line(1, 64);
+
+    /// What it speaks.
+    protocol: Protocol = required(Protocol::Smtp), any();
+
+    /// Where it listens. A Unix socket is for LMTP.
+    address: Endpoint = required(Endpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], 2525)))), any();
+
+    /// How it encrypts. Unset: "off" for LMTP and HTTP, "starttls" for the rest.
+    tls: Option<ListenerTls> = default(None), any();
+
+    /// Whether each connection starts with a PROXY protocol header (v1 or v2) that names the real client. Only for a port that nobody but the proxy can reach.
+    proxy_protocol: bool = default(false), any();
+
+    /// Whether clients log in. Unset: "required" for submission, "off" for the rest.
+    auth: Option<Auth> = default(None), any();
+
+    /// Networks whose clients may relay without logging in. Empty: relay is closed.
+    relay_from: Vec<Cidr> = default(Vec::new()), any();
+
+    /// What follows the hostname in the greeting.
+    greeting: String = default("Postrider".to_owned()), line(0, 200);
+
+    /// Largest message accepted here. Unset: as in `[limits]`.
+    message_size: Option<Size> = default(None), given(range(kib(64), mb(2000)));
+
+    /// Recipients of one message. Unset: as in `[limits]`.
+    max_recipients: Option<u32> = default(None), given(range(100, 100_000)).of("recipients");
+
+    /// Longest command line. Unset: as in `[limits]`.
+    max_command_length: Option<u32> = default(None), given(range(512, 65_536)).of("bytes");
+
+    /// Longest line of a message. Unset: as in `[limits]`.
+    max_line_length: Option<u32> = default(None), given(range(1000, 16_777_216)).of("bytes");
+
+    /// Commands of one session. Unset: as in `[limits]`.
+    max_commands: Option<u32> = default(None), given(range(20, 10_000_000)).of("commands");
+
+    /// Refused or unknown commands of one session. Unset: as in `[limits]`.
+    max_errors: Option<u32> = default(None), given(range(1, 10_000)).of("errors");
+
+    /// Sessions at one time on this listener. Unset: only the total of `[limits]` counts.
+    max_sessions: Option<u32> = default(None), given(range(1, 1_000_000)).of("sessions");
+
+    /// Sessions at one time from one IP address. Unset: as in `[limits]`.
+    max_sessions_per_peer: Option<u32> = default(None), given(range(1, 1_000_000)).of("sessions");
+}
+
+impl Listener {
+    /// How this listener encrypts, by its own word or its protocol's.
+    pub fn tls(&self) -> ListenerTls {
+        self.tls.unwrap_or(match self.protocol {
+            Protocol::Lmtp | Protocol::Http => ListenerTls::Off,
+            Protocol::Smtp | Protocol::Submission | Protocol::Imap | Protocol::Pop3 => {
+                ListenerTls::Starttls
+            }
+        })
+    }
+
+    /// Whether clients log in here, by its own word or its protocol's.
+    pub fn auth(&self) -> Auth {
+        self.auth.unwrap_or(match self.protocol {
+            Protocol::Submission => Auth::Required,
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Imap | Protocol::Pop3 | Protocol::Http => {
+                Auth::Off
+            }
+        })
+    }
+
+    /// The limits that hold here: its own, else those of `[limits]`.
+    pub fn limits(&self, limits: &Limits) -> Limits {
+        Limits {
+            message_size: self.message_size.unwrap_or(limits.message_size),
+            max_recipients: self.max_recipients.unwrap_or(limits.max_recipients),
+            max_command_length: self.max_command_length.unwrap_or(limits.max_command_length),
+            max_line_length: self.max_line_length.unwrap_or(limits.max_line_length),
+            max_commands: self.max_commands.unwrap_or(limits.max_commands),
+            max_errors: self.max_errors.unwrap_or(limits.max_errors),
+            max_sessions: self.max_sessions.unwrap_or(limits.max_sessions),
+            max_sessions_per_peer: self
+                .max_sessions_per_peer
+                .unwrap_or(limits.max_sessions_per_peer),
+            ..limits.clone()
+        }
+    }
+}
+
+fn agree(listener: &Listener, agreement: &mut Agreement<'_>) {
+    let protocol = listener.protocol;
+    if listener.auth() != Auth::Off && listener.tls() == ListenerTls::Off {
+        agreement.complain(
+            &["tls", "auth", "protocol"],
+            "clients log in here, and passwords never cross the wire in the clear",
+            r#"set tls = "starttls" or "implicit", or auth = "off""#,
+        );
+    }
+    if protocol == Protocol::Http && listener.tls() == ListenerTls::Starttls {
+        agreement.complain(
+            &["tls", "protocol"],
+            "HTTP has no STARTTLS",
+            r#"set tls = "implicit" or "off""#,
+        );
+    }
+    if !matches!(listener.address, Endpoint::Unix(_)) {
+        return;
+    }
+    if protocol != Protocol::Lmtp {
+        agreement.complain(
+            &["address", "protocol"],
+            format!("a Unix socket is for LMTP, and this listener speaks {protocol}"),
+            r#"write an IP address and a port, or protocol = "lmtp""#,
+        );
+    }
+    if listener.proxy_protocol {
+        agreement.complain(
+            &["proxy_protocol", "address"],
+            "a Unix socket has no proxy before it",
+            "remove proxy_protocol",
+        );
+    }
+}
