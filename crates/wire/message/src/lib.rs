@@ -6,9 +6,15 @@
 //!
 //! The way through it:
 //! - [`date`]: a moment in UTC, in the formats of RFC 3339 and RFC 5322;
-//! - [`address`]: mailboxes, domains and the two paths of the envelope (RFC 5321 s4.1.2, RFC 6531).
+//! - [`address`]: mailboxes, domains and the two paths of the envelope (RFC 5321 s4.1.2, RFC 6531);
+//! - [`xtext`]: text inside SMTP parameters, and the original recipient (RFC 3461, RFC 6533);
+//! - [`enhanced`]: status codes such as `5.1.1` (RFC 3463).
 pub mod address;
 pub mod date;
+pub mod enhanced;
+pub mod xtext;
 
 pub use address::{Address, Domain, DomainName, ForwardPath, ReversePath};
 pub use date::Time;
+pub use enhanced::{Class, EnhancedStatus};
+pub use xtext::OriginalRecipient;
