@@ -1,0 +1,146 @@
+//! Real sockets.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+
+use super::stream::{Plain, Stream};
+use super::{ConnectError, ListenOptions};
+
+pub(super) fn listen(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    TcpListener::from_std(socket.into())
+}
+
+pub(super) fn accepted(socket: TcpStream, peer: SocketAddr) -> io::Result<Stream> {
+    // The peer may be gone by now; the session will find out when it reads.
+    let local = socket.local_addr().ok();
+    no_delay(&socket);
+    Ok(Stream::plain(Plain::Tcp(socket), Some(peer), local))
+}
+
+pub(super) async fn connect(
+    address: SocketAddr,
+    bind: Option<IpAddr>,
+) -> Result<Stream, ConnectError> {
+    let socket = prepare(address, bind).map_err(|error| ConnectError::Ours {
+        to: address.to_string(),
+        detail: error.to_string(),
+    })?;
+    let socket = socket
+        .connect(address)
+        .await
+        .map_err(|error| connect_error(address.to_string(), &error))?;
+    no_delay(&socket);
+    let local = socket.local_addr().ok();
+    Ok(Stream::plain(Plain::Tcp(socket), Some(address), local))
+}
+
+fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    if let Some(from) = bind {
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    Ok(socket)
+}
+
+/// Replies are written whole, so waiting for more to fill a packet only costs time. Fails only on a dead connection.
+fn no_delay(socket: &TcpStream) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+}
+
+pub(super) async fn listen_unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_if_dead(path).await?;
+            UnixListener::bind(path)?
+        }
+        other => other?,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(listener)
+}
+
+async fn remove_if_dead(path: &Path) -> io::Result<()> {
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        _ => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!("{} is in use", path.display()),
+        )),
+    }
+}
+
+pub(super) async fn connect_unix(path: &Path) -> Result<Stream, ConnectError> {
+    let socket = UnixStream::connect(path)
+        .await
+        .map_err(|error| connect_error(path.display().to_string(), &error))?;
+    Ok(Stream::plain(Plain::Unix(socket), None, None))
+}
+
+fn connect_error(to: String, error: &io::Error) -> ConnectError {
+    use io::ErrorKind as Kind;
+    let detail = error.to_string();
+    match error.kind() {
+        Kind::ConnectionRefused | Kind::NotFound => ConnectError::Refused { to },
+        Kind::ConnectionReset
+        | Kind::TimedOut
+        | Kind::HostUnreachable
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown => ConnectError::Unreachable { to, detail },
+        _ => ConnectError::Ours { to, detail },
+    }
+}
+
+/// What an error of `accept(2)` means for the listener.
+pub(super) enum AcceptTrouble {
+    PeerGone,
+    NoRoom,
+    Broken,
+}
+
+pub(super) fn accept_trouble(error: &io::Error) -> AcceptTrouble {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => AcceptTrouble::NoRoom,
+        // Linux hands errors of the new connection to accept; see "Error handling" in accept(2).
+        Some(
+            Errno::CONNABORTED
+            | Errno::CONNRESET
+            | Errno::INTR
+            | Errno::PERM
+            | Errno::PROTO
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::HOSTUNREACH
+            | Errno::HOSTDOWN
+            | Errno::NOPROTOOPT
+            | Errno::OPNOTSUPP
+            | Errno::NONET,
+        ) => AcceptTrouble::PeerGone,
+        _ => AcceptTrouble::Broken,
+    }
+}
