@@ -87,8 +87,10 @@ pub(crate) fn required<T>(example: T) -> Start<T> {
 pub(crate) struct Check<T> {
     bounds: String,
     unit: &'static str,
-    test: Box<dyn Fn(&T) -> Result<(), Fault>>,
+    test: Judge<T>,
 }
+
+type Judge<T> = Box<dyn Fn(&T) -> Result<(), Fault>>;
 
 impl<T: 'static> Check<T> {
     /// A check in words and as a function.

@@ -10,7 +10,7 @@
 //! `section/` lists its settings in one `section!` block, from which come the struct, its `Default`, its reader and
 //! its page of the manual; `form/` holds the ways a value can be written; `agree.rs` compares sections with each other.
 //!
-//! Limits: a default never contradicts what the operator wrote; names are matched exactly, and near misses suggested.
+//! Limits: a default gives way to what the operator wrote, and never contradicts it; names are matched exactly, and near misses suggested.
 
 mod agree;
 mod define;

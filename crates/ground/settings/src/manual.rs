@@ -17,7 +17,7 @@ by line, name and remedy.
 pub(crate) struct Page {
     pub(crate) name: &'static str,
     pub(crate) rows: Vec<Row>,
-    heading: String,
+    pub(crate) heading: String,
     doc: &'static str,
 }
 

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::catalogue;
 use crate::define::{Check, Need, Row, Section, Start};
-use crate::form::Value;
+use crate::form::{Value, kind};
 use crate::problem::{Fault, Found, did_you_mean};
 
 /// Where the settings of one section stand in the file.
@@ -69,15 +69,12 @@ impl<'a, 'text> Fields<'a, 'text> {
     }
 
     /// Reads one setting; a problem is noted, and the default stands in.
-    pub(crate) fn value<T: Value>(
+    pub(crate) fn value<T: Value + 'static>(
         &mut self,
         name: &'static str,
         start: Start<T>,
         check: Check<T>,
-    ) -> T
-    where
-        T: 'static,
-    {
+    ) -> T {
         let Some((_, written)) = self.find(name) else {
             if start.need == Need::Required {
                 self.missing(name, &start.value);
@@ -106,17 +103,15 @@ impl<'a, 'text> Fields<'a, 'text> {
 
     /// Reads the section `[S::NAME]`, or its defaults.
     pub(crate) fn one<S: Section>(&mut self) -> (S, Places) {
-        match self.find(S::NAME) {
-            None => (S::default(), Places::default()),
-            Some((at, written)) => match written.get_ref() {
-                DeValue::Table(table) => self.section(at, table),
-                other => {
-                    let remedy = format!("write it once, as a section: [{}]", S::NAME);
-                    self.not_a_section(S::NAME, at, other, remedy);
-                    (S::default(), Places::default())
-                }
-            },
+        let Some((at, written)) = self.find(S::NAME) else {
+            return (S::default(), Places::default());
+        };
+        if let Some(table) = written.get_ref().as_table() {
+            return self.section(at, table);
         }
+        let remedy = format!("write it once, as a section: [{}]", S::NAME);
+        self.not_a_section(S::NAME, at, written.get_ref(), remedy);
+        (S::default(), Places::default())
     }
 
     /// Reads every `[[S::NAME]]`, in the order of the file.
@@ -125,17 +120,17 @@ impl<'a, 'text> Fields<'a, 'text> {
             return (Vec::new(), Vec::new());
         };
         let remedy = format!("write two brackets on each side: [[{}]]", S::NAME);
-        let DeValue::Array(array) = written.get_ref() else {
-            self.not_a_section(S::NAME, at, written.get_ref(), remedy);
+        let Some(array) = written.get_ref().as_array() else {
+            let what = format!("it is {}, not a list of sections", kind(written.get_ref()));
+            self.note(S::NAME, at, Fault::new(what, remedy));
             return (Vec::new(), Vec::new());
         };
         let mut sections = Vec::new();
         for element in array.iter() {
-            match element.get_ref() {
-                DeValue::Table(table) => sections.push(self.section(element.span().start, table)),
-                other => {
-                    self.not_a_section(S::NAME, element.span().start, other, remedy.clone());
-                }
+            let at = element.span().start;
+            match element.get_ref().as_table() {
+                Some(table) => sections.push(self.section(at, table)),
+                None => self.not_a_section(S::NAME, at, element.get_ref(), remedy.clone()),
             }
         }
         sections.into_iter().unzip()
@@ -186,12 +181,13 @@ impl<'a, 'text> Fields<'a, 'text> {
     }
 
     fn not_a_section(&mut self, name: &str, at: usize, value: &DeValue<'_>, remedy: String) {
-        let what = format!("it is {}, not a section", crate::form::kind(value));
-        self.problems.push(Found {
-            at,
-            name: name.to_owned(),
-            fault: Fault::new(what, remedy),
-        });
+        let what = format!("it is {}, not a section", kind(value));
+        self.note(name, at, Fault::new(what, remedy));
+    }
+
+    fn note(&mut self, name: &str, at: usize, fault: Fault) {
+        let name = name.to_owned();
+        self.problems.push(Found { at, name, fault });
     }
 }
 

@@ -98,3 +98,55 @@ written_as_text!(
     Cidr,
     r#"a network such as "192.0.2.0/24", "2001:db8::/32" or "127.0.0.1""#
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_its_own_addresses_only() {
+        for (network, inside, outside) in [
+            ("192.0.2.0/24", "192.0.2.255", "192.0.3.0"),
+            ("192.0.2.0/24", "::ffff:192.0.2.1", "::c000:201"),
+            ("127.0.0.1", "127.0.0.1", "127.0.0.2"),
+            ("0.0.0.0/0", "255.255.255.255", "::1"),
+            ("::/0", "2001:db8::1", "10.0.0.1"),
+            ("2001:db8::/32", "2001:db8:ffff::", "2001:db9::"),
+            ("::1", "::1", "::2"),
+            ("10.0.0.0/9", "10.127.255.255", "10.128.0.0"),
+        ] {
+            let parsed: Cidr = network.parse().expect(network);
+            let contains = |address: &str| parsed.contains(address.parse().expect(address));
+            assert!(contains(inside), "{network} {inside}");
+            assert!(!contains(outside), "{network} {outside}");
+            assert_eq!(parsed.to_string(), network, "there and back");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in [
+            "",
+            "/8",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "10.0.0.0/8/8",
+            "example.org",
+        ] {
+            assert!(text.parse::<Cidr>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_inside_a_network_is_answered_with_the_network() {
+        for (text, network) in [
+            ("10.1.2.3/8", "\"10.0.0.0/8\""),
+            ("2001:db8::1/32", "\"2001:db8::/32\""),
+        ] {
+            let fault = text.parse::<Cidr>().expect_err(text);
+            assert_eq!(fault.remedy, format!("write the network, {network}"));
+        }
+    }
+}

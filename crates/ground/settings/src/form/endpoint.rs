@@ -84,13 +84,6 @@ impl FromStr for NextHop {
             return Ok(Self::Address(SocketAddr::new(address, port)));
         }
         let host: Hostname = host.parse().map_err(|_| not_a_hop(text))?;
-        if host
-            .as_str()
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        {
-            return Err(not_a_hop(text));
-        }
         Ok(Self::Host(host, port))
     }
 }
@@ -126,5 +119,68 @@ fn unix_path(text: &str) -> Result<Option<PathBuf>, Fault> {
             r#"write one, such as "unix:/run/postrider/lmtp""#,
         )),
         Some(path) => Ok(Some(PathBuf::from(path))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_next_hop_is_read_and_printed() {
+        let host = |name: &str, port| NextHop::Host(name.parse().expect(name), port);
+        let address = |text: &str| NextHop::Address(text.parse().expect(text));
+        for (text, expected, printed) in [
+            ("mx", NextHop::Mx, "mx"),
+            ("smart.test:587", host("smart.test", 587), "smart.test:587"),
+            ("Smart.test.:25", host("smart.test", 25), "smart.test:25"),
+            ("192.0.2.1:25", address("192.0.2.1:25"), "192.0.2.1:25"),
+            ("[192.0.2.1]:25", address("192.0.2.1:25"), "192.0.2.1:25"),
+            (
+                "[2001:db8::1]:25",
+                address("[2001:db8::1]:25"),
+                "[2001:db8::1]:25",
+            ),
+            (
+                "unix:/run/lmtp",
+                NextHop::Unix("/run/lmtp".into()),
+                "unix:/run/lmtp",
+            ),
+        ] {
+            assert_eq!(text.parse(), Ok(expected.clone()), "{text}");
+            assert_eq!(expected.to_string(), printed);
+            assert_eq!(printed.parse(), Ok(expected), "there and back");
+        }
+    }
+
+    #[test]
+    fn what_is_no_next_hop_is_refused() {
+        for text in [
+            "",
+            "MX",
+            "smart.test",
+            "smart.test:",
+            "smart.test:99999",
+            ":25",
+            "1.2.3:25",
+            "1.2.3.400:25",
+            "2001:db8::1:25",
+            "[x]:25",
+            "unix:",
+            "a b:25",
+        ] {
+            assert!(text.parse::<NextHop>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_read_and_printed() {
+        for text in ["127.0.0.1:2525", "[::]:25", "unix:./lmtp"] {
+            let endpoint: Endpoint = text.parse().expect(text);
+            assert_eq!(endpoint.to_string(), text);
+        }
+        for text in ["", "25", "localhost:25", "127.0.0.1", "unix:"] {
+            assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Whole numbers, fractions, and yes or no.
 
-use toml::de::DeValue;
+use toml::de::{DeFloat, DeInteger, DeValue};
 
 use crate::form::{Misread, Value, Written, misread, wrong_type};
 use crate::problem::Fault;
@@ -36,17 +36,15 @@ impl Value for f64 {
     }
 
     fn read(value: &Written<'_>) -> Result<Self, Vec<Misread>> {
-        let digits = match value.get_ref() {
-            DeValue::Float(number) => number.as_str(),
-            DeValue::Integer(number) => number.as_str(),
-            DeValue::String(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => {
-                let remedy = "write digits, without quotes";
-                return Err(wrong_type(value, &Self::form(), remedy));
-            }
+        let written = value.get_ref();
+        let fraction = written.as_float().map(DeFloat::as_str);
+        let digits = fraction.or_else(|| written.as_integer().map(DeInteger::as_str));
+        let Some(digits) = digits else {
+            return Err(wrong_type(
+                value,
+                &Self::form(),
+                "write digits, without quotes",
+            ));
         };
         match digits.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number),
@@ -68,18 +66,9 @@ impl Value for bool {
     }
 
     fn read(value: &Written<'_>) -> Result<Self, Vec<Misread>> {
-        match value.get_ref() {
-            DeValue::Boolean(answer) => Ok(*answer),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => {
-                let remedy = "write true or false, without quotes";
-                Err(wrong_type(value, &Self::form(), remedy))
-            }
-        }
+        let remedy = "write true or false, without quotes";
+        let answer = value.get_ref().as_bool();
+        answer.ok_or_else(|| wrong_type(value, &Self::form(), remedy))
     }
 
     fn show(&self) -> String {

@@ -119,3 +119,51 @@ pub(crate) fn hours(count: u64) -> Duration {
 pub(crate) fn days(count: u64) -> Duration {
     hours(count.saturating_mul(24))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_read_and_printed() {
+        for (text, millis, printed) in [
+            ("0s", 0, "0s"),
+            ("90s", 90_000, "1m30s"),
+            ("1m30s", 90_000, "1m30s"),
+            ("1h30m", 5_400_000, "1h30m"),
+            ("4d", 345_600_000, "4d"),
+            ("24h", 86_400_000, "1d"),
+            ("2w", 1_209_600_000, "14d"),
+            ("250ms", 250, "250ms"),
+            ("1s1ms", 1001, "1s1ms"),
+        ] {
+            let period: Period = text.parse().expect(text);
+            assert_eq!(period.0, Duration::from_millis(millis), "{text}");
+            assert_eq!(period.to_string(), printed);
+            assert_eq!(printed.parse::<Period>(), Ok(period), "there and back");
+        }
+    }
+
+    #[test]
+    fn what_is_no_period_is_refused() {
+        for text in [
+            "",
+            "4",
+            "d",
+            "4x",
+            "-1s",
+            "1.5h",
+            "1s1s",
+            "1s1m",
+            "1 h",
+            "1h ",
+            "4D",
+            "\u{664}s",
+            "99999999999999999999s",
+            "18446744073709551615w",
+            "1m18446744073709551615ms",
+        ] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+}

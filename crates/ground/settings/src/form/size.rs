@@ -97,3 +97,45 @@ pub(crate) fn kib(count: u64) -> Size {
 pub(crate) fn mb(count: u64) -> Size {
     Size(count.saturating_mul(1_000_000))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_read_and_printed() {
+        for (text, bytes, printed) in [
+            ("0B", 0, "0B"),
+            ("1B", 1, "1B"),
+            ("25MB", 25_000_000, "25MB"),
+            ("25 MB", 25_000_000, "25MB"),
+            ("256KiB", 262_144, "256KiB"),
+            ("1024KiB", 1 << 20, "1MiB"),
+            ("1000KB", 1_000_000, "1MB"),
+            ("1001B", 1001, "1001B"),
+            ("3TiB", 3 << 40, "3TiB"),
+        ] {
+            let size: Size = text.parse().expect(text);
+            assert_eq!(size.bytes(), bytes, "{text}");
+            assert_eq!(size.to_string(), printed);
+            assert_eq!(printed.parse::<Size>(), Ok(size), "there and back");
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused() {
+        for text in [
+            "",
+            "25",
+            "MB",
+            "-1B",
+            "1.5MB",
+            "1mb",
+            "1MB1B",
+            "1  MB",
+            "18446744073709551615TB",
+        ] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+}

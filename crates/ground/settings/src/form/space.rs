@@ -93,3 +93,54 @@ written_as_text!(
     AddressSpace,
     r#"a domain, "*.domain" for the names below it, or "*" for all"#
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_fits_its_domains_only() {
+        let below = |labels| Some(Specificity::Below { labels });
+        for (pattern, domain, expected) in [
+            ("*", "anything.test", Some(Specificity::Any)),
+            ("example.org", "EXAMPLE.org", Some(Specificity::Exact)),
+            ("Example.Org", "example.org", Some(Specificity::Exact)),
+            ("example.org", "a.example.org", None),
+            ("*.example.org", "a.Example.org", below(2)),
+            ("*.example.org", "a.b.example.org", below(2)),
+            ("*.example.org", "example.org", None),
+            ("*.example.org", ".example.org", None),
+            ("*.example.org", "badexample.org", None),
+            ("*.example.org", "org", None),
+            ("*.org", "\u{fc}x.org", below(1)),
+            ("*.org", "\u{fc}rg", None),
+        ] {
+            let space: AddressSpace = pattern.parse().expect(pattern);
+            assert_eq!(space.matches(domain), expected, "{pattern} {domain}");
+        }
+    }
+
+    #[test]
+    fn the_closer_pattern_is_the_greater() {
+        let below = |labels| Specificity::Below { labels };
+        assert!(Specificity::Exact > below(9));
+        assert!(below(3) > below(2));
+        assert!(below(1) > Specificity::Any);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for text in [
+            "",
+            "*.",
+            "**",
+            "a.*.org",
+            "*example.org",
+            "a b.org",
+            "-a.org",
+            "\u{fc}x.org",
+        ] {
+            assert!(text.parse::<AddressSpace>().is_err(), "{text}");
+        }
+    }
+}

@@ -58,7 +58,10 @@ impl FromStr for Hostname {
                 "write its ASCII form, which starts with xn--",
             ));
         }
-        if name.len() > LONGEST_NAME || !name.split('.').all(is_label) {
+        // The last label is never all digits, or it would read as an IPv4 address (RFC 1123 s2.1).
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let like_an_address = last.bytes().all(|byte| byte.is_ascii_digit());
+        if name.len() > LONGEST_NAME || like_an_address || !name.split('.').all(is_label) {
             return Err(Fault::new(
                 format!("{} is not a host name", quoted(text)),
                 r#"write labels of letters, digits and "-", separated by dots, such as "mx.example.org""#,
@@ -124,3 +127,40 @@ address!(
     r#"an IP address with a port such as "127.0.0.1:53" or "[::1]:53""#,
     "write address and port, an IPv6 address in brackets"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_is_kept_in_lower_case_without_its_last_dot() {
+        for (text, expected) in [
+            ("localhost", "localhost"),
+            ("MX.Example.test.", "mx.example.test"),
+            ("_dmarc.a-b.4u.test", "_dmarc.a-b.4u.test"),
+        ] {
+            let name: Hostname = text.parse().expect(text);
+            assert_eq!(name.as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_name_is_refused() {
+        let long_label = "a".repeat(64);
+        let long_name = "ab.".repeat(86);
+        let bad = [
+            "",
+            ".",
+            "a..b",
+            "-a.b",
+            "a-.b",
+            "a b",
+            "192.0.2.1",
+            "a.1",
+            "m\u{fc}.test",
+        ];
+        for text in bad.into_iter().chain([long_label.as_str(), &long_name]) {
+            assert!(text.parse::<Hostname>().is_err(), "{text}");
+        }
+    }
+}

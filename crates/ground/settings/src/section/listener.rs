@@ -68,7 +68,7 @@ section! {
     /// Whether each connection starts with a PROXY protocol header (v1 or v2) that names the real client. Only for a port that nobody but the proxy can reach.
     proxy_protocol: bool = default(false), any();
 
-    /// Whether clients log in. Unset: "required" for submission, "off" for the rest.
+    /// Whether clients log in. Unset: "required" for submission, IMAP and POP3, "off" for the rest.
     auth: Option<Auth> = default(None), any();
 
     /// Networks whose clients may relay without logging in. Empty: relay is closed.
@@ -78,10 +78,10 @@ section! {
     greeting: String = default("Postrider".to_owned()), line(0, 200);
 
     /// Largest message accepted here. Unset: as in `[limits]`.
-    message_size: Option<Size> = default(None), given(range(kib(64), mb(2000)));
+    message_size: Option<Size> = default(None), given(range(kib(1), mb(2000)));
 
     /// Recipients of one message. Unset: as in `[limits]`.
-    max_recipients: Option<u32> = default(None), given(range(100, 100_000)).of("recipients");
+    max_recipients: Option<u32> = default(None), given(range(1, 100_000)).of("recipients");
 
     /// Longest command line. Unset: as in `[limits]`.
     max_command_length: Option<u32> = default(None), given(range(512, 65_536)).of("bytes");
@@ -90,7 +90,7 @@ section! {
     max_line_length: Option<u32> = default(None), given(range(1000, 16_777_216)).of("bytes");
 
     /// Commands of one session. Unset: as in `[limits]`.
-    max_commands: Option<u32> = default(None), given(range(20, 10_000_000)).of("commands");
+    max_commands: Option<u32> = default(None), given(range(5, 10_000_000)).of("commands");
 
     /// Refused or unknown commands of one session. Unset: as in `[limits]`.
     max_errors: Option<u32> = default(None), given(range(1, 10_000)).of("errors");

@@ -46,7 +46,7 @@ section! {
     /// Attempts at one time to all next hops together.
     max_concurrent_attempts: u32 = default(1000), range(1, 100_000).of("attempts");
 
-    /// Connections at one time to a next hop that is new. It grows on success and shrinks on trouble.
+    /// Connections at one time to a next hop that is new, `hop_max_concurrency` at most. It grows on success and shrinks on trouble.
     hop_initial_concurrency: u32 = default(5), range(1, 10_000).of("connections");
 
     /// Connections at one time to one next hop, at most.
@@ -68,7 +68,7 @@ section! {
     late_after: Duration = default(hours(4)), range(seconds(1), days(60));
 
     /// How long the history of finished mail is kept.
-    history: Duration = default(days(30)), range(minutes(1), days(3650));
+    history: Duration = default(days(30)), range(seconds(1), days(3650));
 }
 
 /// When mail of one connector is tried, reported and returned.
@@ -98,6 +98,11 @@ impl Schedule {
 }
 
 impl Queue {
+    /// Connections at one time to a next hop that is new, when `max` are allowed: the default gives way to the operator's bound.
+    pub fn initial_concurrency(&self, max: u32) -> u32 {
+        self.hop_initial_concurrency.min(max)
+    }
+
     /// The schedule of mail whose connector has none of its own.
     pub fn schedule(&self) -> Schedule {
         Schedule::new(self.lifetime, &self.retry, &self.delay_notice)
@@ -106,7 +111,8 @@ impl Queue {
 
 fn agree(queue: &Queue, agreement: &mut Agreement<'_>) {
     agree_on_notices(queue.lifetime, &queue.delay_notice, agreement);
-    if queue.hop_initial_concurrency > queue.hop_max_concurrency {
+    let too_many = queue.hop_initial_concurrency > queue.hop_max_concurrency;
+    if too_many && agreement.written("hop_initial_concurrency") {
         agreement.complain(
             &["hop_initial_concurrency", "hop_max_concurrency"],
             format!(
