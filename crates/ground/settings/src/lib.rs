@@ -19,6 +19,7 @@ mod manual;
 mod problem;
 mod read;
 mod section;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -39,7 +40,6 @@ pub use section::{
 
 use define::Section;
 use manual::Page;
-use problem::Found;
 use read::{Fields, Places};
 
 /// Lists the sections once: the struct, its reader and the order of the manual come from here.
@@ -115,14 +115,12 @@ impl Settings {
     /// Reads a configuration file's text, or says everything that is wrong with it, in the order of the file.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         let (document, errors) = DeTable::parse_recoverable(text);
-        let mut found: Vec<Found> = errors
-            .iter()
-            .map(|error| read::syntax(error, text))
-            .collect();
+        let mut found = Vec::new();
         let mut root = Fields::new("", 0, document.get_ref(), &mut found);
         let (settings, locations) = read_sections(&mut root);
         root.finish();
         agree::agree(&settings, &locations, &mut found);
+        syntax::merge(&errors, text, &mut found);
         if found.is_empty() {
             return Ok(settings);
         }

@@ -265,25 +265,3 @@ fn unknown_name(section: &str, name: &str, known: &[&'static str]) -> Fault {
     }
     Fault::new(what, format!("move it to {}", homes.join(" or ")))
 }
-
-/// What the TOML parser found wrong.
-pub(crate) fn syntax(error: &toml::de::Error, text: &str) -> Found {
-    let span = error.span().unwrap_or(0..0);
-    let message = error.message();
-    if message == "duplicate key" {
-        let name = text.get(span.clone()).unwrap_or("").to_owned();
-        return Found {
-            at: span.start,
-            fault: Fault::new(format!("{name} is written twice"), "keep one of the two"),
-            name,
-        };
-    }
-    Found {
-        at: span.start,
-        name: String::new(),
-        fault: Fault::new(
-            format!("this is not TOML: {message}"),
-            "correct the line; text stands in quotes, lists in brackets",
-        ),
-    }
-}

@@ -615,11 +615,30 @@ fn a_refused_value_makes_no_second_complaint() {
 }
 
 #[test]
-fn broken_toml_is_told_with_its_line() {
-    let problems = refused("hostname = \"mx.test\"\n[queue\nlifetime = \"4d\"\n");
-    let first = problems.first().expect("a problem");
-    assert_eq!((first.line, first.name.as_str()), (2, ""));
-    assert!(first.what.starts_with("this is not TOML: "), "{first}");
+fn broken_toml_is_told_once_a_line_and_nothing_is_guessed_after_it() {
+    for (text, expected) in [
+        ("hostname = mx.test\n", vec![(1, "")]),
+        (
+            "hostname = \"mx.test\"\nstore = 1\n[dns]\nservers = [\"1.1.1.1:53\"\ntimeout = \"1s\"\n",
+            vec![(2, "store"), (5, "")],
+        ),
+        (
+            "hostname = \"mx.test\"\n[queue\nlifetime = 4\n",
+            vec![(2, "")],
+        ),
+        (
+            "hostname = \"mx.test\"\n[queue]\nlifetime\n[dns]\ntimeout = = 4\n",
+            vec![(3, ""), (5, "")],
+        ),
+    ] {
+        let problems = refused(text);
+        let found: Vec<_> = problems.iter().map(|p| (p.line, p.name.as_str())).collect();
+        assert_eq!(found, expected, "{text}\n{problems:#?}");
+        let broken = problems.iter().filter(|problem| problem.name.is_empty());
+        for problem in broken {
+            assert!(problem.what.starts_with("this is not TOML: "), "{problem}");
+        }
+    }
 }
 
 #[test]
