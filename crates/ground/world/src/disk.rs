@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -62,6 +63,30 @@ impl Disk {
         match &self.twin {
             Twin::Real => real::free(path.to_owned()).await,
             Twin::Simulated(simulated) => Ok(simulated.free()),
+        }
+    }
+
+    /// What somebody with a file format of his own (the store's database) keeps under `path` on a simulated disk: made at
+    /// the first call, the same one ever after, simulated crashes included. `None` on the real disk.
+    pub fn simulated_content<T: Send + Sync + 'static>(
+        &self,
+        path: &Path,
+        make: impl FnOnce() -> T,
+    ) -> Option<Arc<T>> {
+        match &self.twin {
+            Twin::Real => None,
+            Twin::Simulated(simulated) => simulated.content(path, make),
+        }
+    }
+
+    /// What writing and flushing `bytes` into such content would meet; always fine on the real disk.
+    ///
+    /// # Errors
+    /// `StorageFull` when there is no room, or what the test set the disk to fail with.
+    pub fn simulated_write(&self, bytes: u64) -> io::Result<()> {
+        match &self.twin {
+            Twin::Real => Ok(()),
+            Twin::Simulated(simulated) => simulated.check_write(bytes),
         }
     }
 

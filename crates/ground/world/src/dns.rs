@@ -1,6 +1,7 @@
 //! Questions to the DNS that routing asks: who takes mail for a domain, and which addresses a host has.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 mod real;
@@ -96,7 +97,7 @@ pub struct Dns {
 
 #[derive(Clone, Debug)]
 enum Twin {
-    Real(real::Resolver),
+    Real(Arc<real::Resolver>),
     Simulated(SimulatedDns),
 }
 
@@ -105,7 +106,7 @@ impl Dns {
         Ok(Self {
             clock,
             deadline: options.deadline,
-            twin: Twin::Real(real::Resolver::new(options)?),
+            twin: Twin::Real(Arc::new(real::Resolver::new(options)?)),
         })
     }
 

@@ -242,7 +242,7 @@ impl Listener {
         match &self.twin {
             ListenerTwin::Real(listener) => loop {
                 match listener.accept().await {
-                    Ok((socket, peer)) => return Ok((real::accepted(socket, peer)?, peer)),
+                    Ok((socket, peer)) => return Ok((real::accepted(socket, peer), peer)),
                     Err(error) => wait_out(&self.clock, error).await?,
                 }
             },

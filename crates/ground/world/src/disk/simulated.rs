@@ -1,5 +1,6 @@
 //! Files in memory, with as much room as a test likes, and power cuts.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,18 +16,26 @@ use crate::{Time, hold};
 const SIMULATED_ROOM: u64 = 1 << 40;
 
 /// The simulated disk, for tests to script. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SimulatedDisk {
     clock: Clock,
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug)]
 struct State {
     files: BTreeMap<PathBuf, File>,
     folders: BTreeSet<PathBuf>,
+    contents: BTreeMap<PathBuf, Arc<dyn Any + Send + Sync>>,
     free: u64,
     failing: Option<io::ErrorKind>,
+}
+
+impl std::fmt::Debug for SimulatedDisk {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SimulatedDisk")
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +50,7 @@ impl SimulatedDisk {
         let state = State {
             files: BTreeMap::new(),
             folders: BTreeSet::from([PathBuf::from("/")]),
+            contents: BTreeMap::new(),
             free: SIMULATED_ROOM,
             failing: None,
         };
@@ -65,6 +75,28 @@ impl SimulatedDisk {
         for file in hold(&self.state).files.values_mut() {
             file.data.truncate(file.synced);
         }
+    }
+
+    pub(super) fn content<T: Send + Sync + 'static>(
+        &self,
+        path: &Path,
+        make: impl FnOnce() -> T,
+    ) -> Option<Arc<T>> {
+        let mut state = hold(&self.state);
+        let content = state
+            .contents
+            .entry(path.to_owned())
+            .or_insert_with(|| Arc::new(make()));
+        Arc::clone(content).downcast().ok()
+    }
+
+    pub(super) fn check_write(&self, bytes: u64) -> io::Result<()> {
+        let state = hold(&self.state);
+        state.check()?;
+        if state.free < bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     pub(super) fn free(&self) -> u64 {

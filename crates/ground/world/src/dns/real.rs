@@ -21,7 +21,7 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Questions under way at a time over one connection to a server; beyond it lookups would fail as "busy".
 const ACTIVE_REQUESTS_MAX: usize = 4096;
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Resolver {
     resolver: TokioResolver,
 }
@@ -123,15 +123,16 @@ fn mx_host(data: &RData) -> Option<MxHost> {
 /// What a failed lookup means. Only the two answers a zone gives on purpose are final.
 fn judge(error: NetError) -> DnsError {
     if let NetError::Dns(WireDnsError::NoRecordsFound(none)) = &error {
-        match none.response_code {
-            ResponseCode::NXDomain => return DnsError::NoSuchName,
-            ResponseCode::NoError => return DnsError::NoRecords,
-            code => {
-                return DnsError::Temporary {
-                    detail: format!("the server answered {code}"),
-                };
+        let code = none.response_code;
+        return if code == ResponseCode::NXDomain {
+            DnsError::NoSuchName
+        } else if code == ResponseCode::NoError {
+            DnsError::NoRecords
+        } else {
+            DnsError::Temporary {
+                detail: format!("the server answered {code}"),
             }
-        }
+        };
     }
     temporary(error)
 }

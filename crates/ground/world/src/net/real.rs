@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -28,11 +28,11 @@ pub(super) fn listen(address: SocketAddr, options: ListenOptions) -> io::Result<
     TcpListener::from_std(socket.into())
 }
 
-pub(super) fn accepted(socket: TcpStream, peer: SocketAddr) -> io::Result<Stream> {
+pub(super) fn accepted(socket: TcpStream, peer: SocketAddr) -> Stream {
     // The peer may be gone by now; the session will find out when it reads.
     let local = socket.local_addr().ok();
     no_delay(&socket);
-    Ok(Stream::plain(Plain::Tcp(socket), Some(peer), local))
+    Stream::plain(Plain::Tcp(socket), Some(peer), local)
 }
 
 pub(super) async fn connect(
@@ -83,15 +83,20 @@ pub(super) async fn listen_unix(path: &Path, mode: u32) -> io::Result<UnixListen
     Ok(listener)
 }
 
+/// Removes a socket nobody listens on; anything else at the path stays.
 async fn remove_if_dead(path: &Path) -> io::Result<()> {
+    let in_use = |what: &str| {
+        let text = format!("{} {what}", path.display());
+        Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+    };
+    if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+        return in_use("is not a socket");
+    }
     match UnixStream::connect(path).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path)
         }
-        _ => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            format!("{} is in use", path.display()),
-        )),
+        Ok(_) | Err(_) => in_use("is in use"),
     }
 }
 
@@ -104,15 +109,23 @@ pub(super) async fn connect_unix(path: &Path) -> Result<Stream, ConnectError> {
 
 fn connect_error(to: String, error: &io::Error) -> ConnectError {
     use io::ErrorKind as Kind;
+    // A Unix-domain listener whose backlog is full answers `WouldBlock`.
+    const UNREACHABLE: [Kind; 6] = [
+        Kind::ConnectionReset,
+        Kind::TimedOut,
+        Kind::HostUnreachable,
+        Kind::NetworkUnreachable,
+        Kind::NetworkDown,
+        Kind::WouldBlock,
+    ];
     let detail = error.to_string();
-    match error.kind() {
-        Kind::ConnectionRefused | Kind::NotFound => ConnectError::Refused { to },
-        Kind::ConnectionReset
-        | Kind::TimedOut
-        | Kind::HostUnreachable
-        | Kind::NetworkUnreachable
-        | Kind::NetworkDown => ConnectError::Unreachable { to, detail },
-        _ => ConnectError::Ours { to, detail },
+    let kind = error.kind();
+    if matches!(kind, Kind::ConnectionRefused | Kind::NotFound) {
+        ConnectError::Refused { to }
+    } else if UNREACHABLE.contains(&kind) {
+        ConnectError::Unreachable { to, detail }
+    } else {
+        ConnectError::Ours { to, detail }
     }
 }
 

@@ -46,15 +46,8 @@ impl Identity {
         let chain_pem = read(chain).await?;
         let key_pem = read(key).await?;
         Self::from_pem(&chain_pem, &key_pem).map_err(|error| {
-            let cause = match error {
-                TlsError::Certificate { detail } => detail,
-                other => other.to_string(),
-            };
-            unusable(format!(
-                "{} with {}: {cause}",
-                chain.display(),
-                key.display()
-            ))
+            let files = format!("{} with {}", chain.display(), key.display());
+            unusable(format!("{files}: {error}"))
         })
     }
 }
