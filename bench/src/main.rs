@@ -1,0 +1,52 @@
+//! Load generator, sink, bare floor, and the side-by-side comparison with Postfix.
+//!
+//! For: measuring a mail server from outside, through its sockets, its processes and its disk. It never links the
+//! server's code, so that it measures any server in the same way. The way through: `load` offers mail, `sink` takes it
+//! in and counts, `floor` is the least a durable acceptor can do, `compare` starts servers and runs the others against
+//! them. One thread a process; run more processes for more load.
+
+mod compare;
+mod dialogue;
+mod floor;
+mod histogram;
+mod load;
+mod proc;
+mod sink;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "postrider-bench", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Offer mail to a server and measure how it is taken
+    Load(load::Arguments),
+    /// Accept mail, count it, find duplicates; or refuse it as told
+    Sink(sink::Arguments),
+    /// The least a durable acceptor can do: group commit to a log, no checks
+    Floor(floor::Arguments),
+    /// Run servers side by side on this machine and print a table
+    Compare(compare::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Load(arguments) => on_one_thread(load::run(arguments)),
+        Command::Sink(arguments) => on_one_thread(sink::run(arguments)),
+        Command::Floor(arguments) => on_one_thread(floor::run(arguments)),
+        Command::Compare(arguments) => compare::run(&arguments),
+    }
+}
+
+/// Runs one future with its local tasks on the calling thread.
+fn on_one_thread(future: impl Future<Output = anyhow::Result<()>> + 'static) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, future)
+}
