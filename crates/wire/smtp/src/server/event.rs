@@ -41,7 +41,9 @@ pub enum Event {
     /// accepted recipient in their order, or one decision for all.
     BodyEnd,
     /// The content was refused by the machine, or with `refuse_body`; all was answered and the transaction is
-    /// over. What was kept of the content must be thrown away.
+    /// over. What was kept of the content, if any, must be thrown away; so it must on `Hello`, `StartTls`, `Reset`
+    /// and `Quit`, which may come between two chunks of BDAT. It may come without a `DataBegin` before it, when
+    /// BDAT announces too much.
     BodyRefused(BodyRefusal),
     /// RSET. Answered; the transaction is over.
     Reset,
@@ -66,8 +68,6 @@ pub enum BodyRefusal {
     Fault(Fault),
     /// The driver's `refuse_body`.
     Driver,
-    /// RSET, EHLO, QUIT or a wrong command between two chunks of BDAT.
-    Abandoned,
 }
 
 /// Counts for the driver's limits on commands and errors a session.
