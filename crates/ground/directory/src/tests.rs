@@ -1,0 +1,1 @@
+//! The directory's promises, on a store in a temporary folder and a simulated world.
