@@ -1,0 +1,90 @@
+//! Scripted failures of a store, for tests: what a disk, a network or a hung machine does to a write.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::StoreError;
+
+/// Makes writes fail or hang. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    shared: Arc<Script>,
+}
+
+#[derive(Debug)]
+struct Script {
+    /// Whether anything was ever scripted: a store in earnest pays one look at this.
+    any: AtomicBool,
+    refused: Mutex<VecDeque<StoreError>>,
+    unanswered: Mutex<usize>,
+    held: watch::Sender<bool>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            shared: Arc::new(Script {
+                any: AtomicBool::new(false),
+                refused: Mutex::default(),
+                unanswered: Mutex::default(),
+                held: watch::Sender::new(false),
+            }),
+        }
+    }
+}
+
+impl Faults {
+    /// The next write is not stored and answers `error`; more calls line up behind it.
+    pub fn fail_next_write(&self, error: StoreError) {
+        hold(&self.shared.refused).push_back(error);
+        self.shared.any.store(true, Ordering::Release);
+    }
+
+    /// The next write is stored, but answers [`StoreError::Unavailable`].
+    pub fn lose_next_answer(&self) {
+        *hold(&self.shared.unanswered) += 1;
+        self.shared.any.store(true, Ordering::Release);
+    }
+
+    /// Writes hang from now on, before they reach the database, until [`Faults::release_writes`] or their deadline.
+    pub fn hold_writes(&self) {
+        self.shared.held.send_replace(true);
+        self.shared.any.store(true, Ordering::Release);
+    }
+
+    /// Held writes go on.
+    pub fn release_writes(&self) {
+        self.shared.held.send_replace(false);
+    }
+
+    pub(crate) fn none(&self) -> bool {
+        !self.shared.any.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn before_write(&self) -> Result<(), StoreError> {
+        let mut held = self.shared.held.subscribe();
+        if held.wait_for(|held| !held).await.is_err() {
+            return Err(StoreError::Unavailable("the store is gone".into()));
+        }
+        match hold(&self.shared.refused).pop_front() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn after_write(&self) -> Result<(), StoreError> {
+        let mut unanswered = hold(&self.shared.unanswered);
+        if *unanswered == 0 {
+            return Ok(());
+        }
+        *unanswered -= 1;
+        Err(StoreError::Unavailable("the answer was lost".into()))
+    }
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,160 @@
+//! The SQLite engine: threads of its own on a real file, or inline where there is no file.
+
+mod checkpoint;
+mod connection;
+mod group;
+mod inline;
+mod migrate;
+mod readers;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ground_world::World;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Done, Options, Query, Row, StoreError, Unit};
+use checkpoint::{Bounds, Checkpoints};
+use inline::Inline;
+
+/// The database.
+pub(crate) enum Sqlite {
+    Threads(Threads),
+    Inline(Inline),
+}
+
+/// The lines of the engine's threads.
+pub(crate) struct Threads {
+    writes: mpsc::Sender<writer::Job>,
+    reads: mpsc::Sender<readers::Job>,
+    panic_next: Arc<AtomicBool>,
+}
+
+/// Opens the database under `path`; also says where its large bodies stand.
+pub(crate) async fn open(
+    path: &str,
+    options: &Options,
+    world: &World,
+) -> Result<(Sqlite, Option<PathBuf>), StoreError> {
+    if path == ":memory:" {
+        return Ok((Sqlite::Inline(Inline::private(options, world)?), None));
+    }
+    if path.is_empty() {
+        return Err(StoreError::Unfit("sqlite: needs a path".into()));
+    }
+    let file = PathBuf::from(path);
+    let bodies = PathBuf::from(format!("{path}-bodies"));
+    world
+        .disk
+        .create_folder(&bodies)
+        .await
+        .map_err(|error| crate::bodies::trouble(&bodies, &error))?;
+    let engine = match Inline::simulated(&file, options, world)? {
+        Some(inline) => Sqlite::Inline(inline),
+        None => Sqlite::Threads(Threads::start(&file, options, world).await?),
+    };
+    Ok((engine, Some(bodies)))
+}
+
+impl Sqlite {
+    pub(crate) async fn write(&self, unit: Unit) -> Result<Done, StoreError> {
+        match self {
+            Self::Threads(threads) => threads.write(unit).await,
+            Self::Inline(inline) => inline.write(&unit).await,
+        }
+    }
+
+    pub(crate) async fn read(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        match self {
+            Self::Threads(threads) => threads.read(queries).await,
+            Self::Inline(inline) => inline.read(&queries).await,
+        }
+    }
+
+    pub(crate) fn break_writer(&self) {
+        match self {
+            Self::Threads(threads) => threads.panic_next.store(true, Ordering::Release),
+            // There is no thread that could fail apart from its caller.
+            Self::Inline(_) => {}
+        }
+    }
+}
+
+impl Threads {
+    async fn start(file: &Path, options: &Options, world: &World) -> Result<Self, StoreError> {
+        let (writes, write_jobs) = mpsc::channel(options.waiting.max(1));
+        let (reads, read_jobs) = mpsc::channel(options.waiting.max(1));
+        let panic_next = Arc::new(AtomicBool::new(false));
+        let bounds = Bounds {
+            soft: options.log_bytes_soft,
+            hard: options.log_bytes_hard,
+        };
+        let plan = writer::Plan {
+            file: file.to_owned(),
+            cache_bytes: options.cache_bytes,
+            group_count: options.group_commit_count.max(1),
+            group_bytes: options.group_commit_bytes,
+            now_millis: world.clock.now().as_millis(),
+            panic_next: Arc::clone(&panic_next),
+            checkpoints: Checkpoints::start(file.to_owned(), bounds)?,
+        };
+        writer::start(plan, write_jobs)?
+            .await
+            .map_err(|_| StoreError::Unavailable("the writer ended while it opened".into()))??;
+        let cache = options.cache_bytes / 4;
+        readers::start(
+            file,
+            options.readers,
+            cache,
+            options.rows_per_query,
+            read_jobs,
+        )?;
+        Ok(Self {
+            writes,
+            reads,
+            panic_next,
+        })
+    }
+
+    async fn write(&self, unit: Unit) -> Result<Done, StoreError> {
+        let (answer, wait) = oneshot::channel();
+        let job = writer::Job { unit, answer };
+        if self.writes.send(job).await.is_err() {
+            return Err(StoreError::Unavailable("the writer has ended".into()));
+        }
+        wait.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(
+                "the writer failed; the outcome is not known".into(),
+            ))
+        })
+    }
+
+    async fn read(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let (answer, wait) = oneshot::channel();
+        let leaving = Leaving::default();
+        let job = readers::Job {
+            queries,
+            answer,
+            given_up: Arc::clone(&leaving.given_up),
+        };
+        if self.reads.send(job).await.is_err() {
+            return Err(StoreError::Unavailable("the readers have ended".into()));
+        }
+        wait.await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("a reader failed".into())))
+    }
+}
+
+/// Tells the reader when the caller goes away.
+#[derive(Default)]
+struct Leaving {
+    given_up: Arc<AtomicBool>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,149 @@
+//! The one writer: a thread that takes every unit waiting, commits them together, and answers all.
+//!
+//! A panic or a broken connection costs the group at hand (its callers hear that the outcome is not known) and nothing else:
+//! the thread opens a fresh connection and goes on with the units that wait.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::checkpoint::Checkpoints;
+use super::connection::{Connection, Role};
+use super::group::{self, Answer};
+use super::migrate::migrate;
+use crate::{StoreError, Unit};
+
+/// One unit on its way to the writer.
+pub(super) struct Job {
+    pub(super) unit: Unit,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+/// What the writer thread is made of.
+pub(super) struct Plan {
+    pub(super) file: PathBuf,
+    pub(super) cache_bytes: usize,
+    pub(super) group_count: usize,
+    pub(super) group_bytes: usize,
+    pub(super) now_millis: i64,
+    pub(super) panic_next: Arc<AtomicBool>,
+    pub(super) checkpoints: Checkpoints,
+}
+
+/// Opens the database on a new thread, which then serves `jobs` until nobody can send any more.
+pub(super) fn start(
+    mut plan: Plan,
+    mut jobs: mpsc::Receiver<Job>,
+) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
+    let (opened, wait) = oneshot::channel();
+    let work = move || {
+        let mut connection = match open(&plan) {
+            Ok(connection) => Some(connection),
+            Err(error) => {
+                tell(opened, Err(error));
+                return;
+            }
+        };
+        tell(opened, Ok(()));
+        loop {
+            let served = catch_unwind(AssertUnwindSafe(|| {
+                serve(&mut plan, connection.take(), &mut jobs);
+            }));
+            match served {
+                Ok(()) => return,
+                Err(_) => tracing::error!("the store's writer failed; it goes on afresh"),
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("store-writer".into())
+        .spawn(work)
+        .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
+    Ok(wait)
+}
+
+fn open(plan: &Plan) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(&plan.file, Role::Writer, plan.cache_bytes)?;
+    migrate(&mut connection, plan.now_millis)?;
+    Ok(connection)
+}
+
+fn serve(plan: &mut Plan, first: Option<Connection>, jobs: &mut mpsc::Receiver<Job>) {
+    let mut connection = first;
+    let mut carried = None;
+    while let Some(job) = carried.take().or_else(|| jobs.blocking_recv()) {
+        let mut group = Vec::with_capacity(plan.group_count.min(64));
+        carried = gather(plan, job, jobs, &mut group);
+        let current = match connection.take() {
+            Some(current) => Ok(current),
+            None => open(plan),
+        };
+        connection = match current {
+            Ok(current) => commit(plan, current, group),
+            Err(error) => {
+                tracing::error!(%error, "the store's writer cannot open the database");
+                refuse(group, &error);
+                None
+            }
+        };
+    }
+}
+
+/// Takes what waits, up to the bounds of a group; returns the job that no longer fitted.
+fn gather(
+    plan: &Plan,
+    first: Job,
+    jobs: &mut mpsc::Receiver<Job>,
+    group: &mut Vec<Job>,
+) -> Option<Job> {
+    let mut bytes = first.unit.weight();
+    group.push(first);
+    while group.len() < plan.group_count {
+        let Ok(job) = jobs.try_recv() else { break };
+        // Nobody waits for it any more: not begun is better than an outcome nobody knows.
+        if job.answer.is_closed() {
+            continue;
+        }
+        bytes = bytes.saturating_add(job.unit.weight());
+        if bytes > plan.group_bytes {
+            return Some(job);
+        }
+        group.push(job);
+    }
+    None
+}
+
+/// Commits and answers; keeps the connection unless it can no longer be trusted.
+fn commit(plan: &mut Plan, mut connection: Connection, group: Vec<Job>) -> Option<Connection> {
+    if plan.panic_next.swap(false, Ordering::AcqRel) {
+        std::panic::panic_any("the writer was told to fail");
+    }
+    let answers = group::commit(&mut connection, group.iter().map(|job| &job.unit));
+    let broken = answers
+        .iter()
+        .any(|answer| matches!(answer, Err(StoreError::Unavailable(_))));
+    for (job, answer) in group.into_iter().zip(answers) {
+        tell(job.answer, answer);
+    }
+    if broken {
+        return None;
+    }
+    plan.checkpoints.after_commit(&connection);
+    Some(connection)
+}
+
+fn refuse(group: Vec<Job>, error: &StoreError) {
+    for job in group {
+        tell(job.answer, Err(error.clone()));
+    }
+}
+
+/// Answers; a caller that no longer waits has been told by its own deadline.
+fn tell<T>(answer: oneshot::Sender<T>, value: T) {
+    if answer.send(value).is_err() {
+        tracing::debug!("nobody waits for this answer any more");
+    }
+}
