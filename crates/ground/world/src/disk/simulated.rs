@@ -72,9 +72,13 @@ impl SimulatedDisk {
 
     /// A power cut: what was not flushed is gone. Unfinished files keep their temporary names and what was flushed.
     pub fn crash(&self) {
-        for file in hold(&self.state).files.values_mut() {
+        let mut state = hold(&self.state);
+        let mut freed = 0;
+        for file in state.files.values_mut() {
+            freed += (file.data.len() - file.synced) as u64;
             file.data.truncate(file.synced);
         }
+        state.free += freed;
     }
 
     pub(super) fn content<T: Send + Sync + 'static>(
