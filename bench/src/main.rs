@@ -13,6 +13,8 @@ mod load;
 mod proc;
 mod sink;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -34,12 +36,19 @@ enum Command {
     Compare(compare::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
         Command::Load(arguments) => on_one_thread(load::run(arguments)),
         Command::Sink(arguments) => on_one_thread(sink::run(arguments)),
         Command::Floor(arguments) => on_one_thread(floor::run(arguments)),
         Command::Compare(arguments) => compare::run(&arguments),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
