@@ -18,11 +18,11 @@ pub enum Event {
     Authenticated(Reply),
     /// AUTH was refused; the session goes on unauthenticated if the driver wants.
     AuthRefused(Reply),
-    /// Content is wanted: call `content` until `finish_content` (DATA) or with [`Chunk::Last`] (BDAT).
+    /// Content is wanted: call `content` while `wants_content`, with [`Chunk::Last`] at the end.
     WantContent,
     /// The transaction is over; the next may begin if `is_ready`.
     Done(Report),
-    /// RSET was answered with success.
+    /// The driver's `reset` was answered with success.
     Reset,
     /// The session is over, orderly or not. The last event; a `Done` for an open transaction came before it.
     Closed(Closed),
@@ -65,7 +65,7 @@ pub enum ProtocolFault {
     PlaintextBehindStartTls,
 }
 
-/// Whether more chunks follow.
+/// Whether more content follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chunk {
     /// More follow.
@@ -95,7 +95,7 @@ impl Step {
     pub fn time_limit(self) -> Duration {
         match self {
             Step::Greeting => Step::GREETING_TIME,
-            Step::Hello | Step::StartTls | Step::Auth | Step::Rset | Step::Quit => {
+            Step::Hello | Step::StartTls | Step::Auth | Step::Rset | Step::Quit | Step::Idle => {
                 Step::COMMAND_TIME
             }
             Step::Mail => Step::MAIL_TIME,

@@ -103,6 +103,8 @@ pub enum Step {
     Rset,
     /// QUIT.
     Quit,
+    /// No command: the session waited for the driver's next wish.
+    Idle,
 }
 
 impl Step {
@@ -120,6 +122,7 @@ impl Step {
             Step::End => "end of content",
             Step::Rset => "RSET",
             Step::Quit => "QUIT",
+            Step::Idle => "idle",
         }
     }
 }

@@ -13,6 +13,7 @@ mod mail;
 mod params;
 mod rcpt;
 
+pub(crate) use auth::encode as encode_base64;
 pub use auth::{AuthStart, Credentials, Mechanism, Secret, decode as decode_base64};
 pub use chunk::Bdat;
 pub use error::CommandError;
