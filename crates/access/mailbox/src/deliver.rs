@@ -123,12 +123,12 @@ const TAKE_ROOM: Sql = Sql::new(
 );
 
 /// The copy counts itself in `body.refs`. Without the body, and for a recipient that has its mail, nothing changes, and so
-/// the unit is undone.
+/// the unit is undone. The row has the recipient's number, which is never used again: no stale number names other mail.
 const PUT: Sql = Sql::new(
-    "INSERT INTO mail (folder, uid, body, size, prefix, received_at, recipient, message)
-     SELECT id, uid_next - 1, $3, $4, $5, $6, $7, $8 FROM folder
+    "INSERT INTO mail (id, folder, uid, body, size, prefix, received_at, recipient, message)
+     SELECT $7, id, uid_next - 1, $3, $4, $5, $6, $7, $8 FROM folder
      WHERE account = $1 AND name = $2 AND EXISTS (SELECT 1 FROM body WHERE body.id = $3)
-     ON CONFLICT (recipient) DO NOTHING",
+     ON CONFLICT DO NOTHING",
 );
 
 /// The delivery as writes, to be joined in front of the ledger's settlement: both happen, or neither.

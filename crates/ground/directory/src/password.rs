@@ -18,8 +18,8 @@ pub const PASSWORD_MAX: usize = 1024;
 /// How long an attempt to log in waits for its turn, and then for its answer.
 pub const VERIFY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What hashing a new password costs (RFC 9106 s3.1). The default is the second choice of RFC 9106's spirit sized for a mail
-/// server that logs in clients all day: 19 MiB and two passes.
+/// What hashing a new password costs (RFC 9106 s3.1). The default, 19 MiB and two passes, is sized for a mail server that logs
+/// in clients all day: it keeps guessing expensive without a gigabyte for every few of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordCost {
     /// Memory, KiB.

@@ -429,6 +429,20 @@ async fn what_goes_along_with_a_change_happens_with_it_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_number_of_a_removed_account_never_names_another() {
+    let house = house().await;
+    house.make([domain("here.test")]).await;
+    let mut numbers = std::collections::BTreeSet::new();
+    for who in ["jo@here.test", "ada@here.test", "jo@here.test"] {
+        house.make([account(who)]).await;
+        let shown = house.directory.show_account(&address(who)).await;
+        assert!(numbers.insert(shown.unwrap().id), "{numbers:?}");
+        let address = address(who);
+        house.make([Change::RemoveAccount { address }]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn listings_come_in_order_and_in_pages() {
     let house = house().await;
     house

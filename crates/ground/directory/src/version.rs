@@ -3,13 +3,16 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ground_store::{Query, Sql};
+use ground_store::{Query, Sql, StoreError};
 use tokio::time::Instant;
 
 use crate::{Directory, DirectoryError};
 
 /// How long a change that another node made may stay unseen here: a second costs one tiny read a second.
 pub const VERSION_RECHECK: Duration = Duration::from_secs(1);
+
+/// How long a lookup waits for another one that reads the version: a store that answers at all has answered by then.
+const VERSION_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Moves the version; the first statement of every change.
 pub(crate) const MOVE: Sql =
@@ -60,7 +63,12 @@ impl Directory {
         if let Some(n) = version.fresh(clock.instant()) {
             return Ok(n);
         }
-        let _reading = version.reading.lock().await;
+        let turn = clock
+            .timeout(VERSION_DEADLINE, version.reading.lock())
+            .await;
+        let _reading = turn.map_err(|late| {
+            StoreError::Unavailable(format!("the version of the directory was {late}"))
+        })?;
         // Whoever held it before has just looked.
         if let Some(n) = version.fresh(clock.instant()) {
             return Ok(n);

@@ -51,12 +51,15 @@ async fn answer(directory: &Directory, asker: &Asker, recipient: &str) -> String
     if let Some(reply) = decision.refusal(&recipient) {
         return format!("{} {}", reply.code(), reply.enhanced().unwrap());
     }
-    match decision {
+    match &decision {
         Decision::Mailbox { account, .. } => format!("mailbox {}", account.address),
         Decision::Remote { .. } => "remote".to_owned(),
         Decision::Rewritten { to, .. } => format!("rewritten {}", to.address),
         Decision::Expanded { children, .. } => format!("expanded {}", children.len()),
-        refused => panic!("{refused:?} has no reply"),
+        Decision::Nobody { .. }
+        | Decision::NotHere { .. }
+        | Decision::Misled { .. }
+        | Decision::Later { .. } => panic!("{decision:?} has no reply"),
     }
 }
 

@@ -6,9 +6,11 @@ use wire_message::{Address, DomainName};
 use super::{Change, Plan, home, quota_value, text};
 use crate::{Directory, DirectoryError};
 
+/// The number is the version that this change moved to: it rises for ever, so that the number of a removed account never
+/// names another one, whoever still holds it.
 const ADD: Sql = Sql::new(
-    "INSERT INTO account (address, password, quota, created_at)
-     SELECT $1, $2, $3, $4 FROM domain
+    "INSERT INTO account (id, address, password, quota, created_at)
+     SELECT (SELECT n FROM directory_version WHERE only = 1), $1, $2, $3, $4 FROM domain
      WHERE name = $5 AND NOT EXISTS (SELECT 1 FROM alias WHERE address = $1)
      ON CONFLICT (address) DO NOTHING",
 );

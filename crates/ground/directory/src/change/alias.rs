@@ -27,9 +27,10 @@ const NOT_TOO_MANY: Sql = Sql::new(
 
 const REMOVE: Sql = Sql::new("DELETE FROM alias WHERE address = $1 AND target = $2");
 
-/// Removes an alias with all its targets; says that it was there by moving the version in its place.
+/// Removes an alias with all its targets.
 const REMOVE_ALL: Sql = Sql::new("DELETE FROM alias WHERE address = $1");
 
+/// Says that the alias `$1` is there, by changing one row.
 const IS_THERE: Sql = Sql::new(
     "UPDATE directory_version SET n = n WHERE only = 1 AND EXISTS (SELECT 1 FROM alias WHERE address = $1)",
 );
