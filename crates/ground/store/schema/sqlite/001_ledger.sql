@@ -3,25 +3,28 @@
 
 -- A body is stored once and counted: one reference for the message while any recipient still needs it, one for each copy in
 -- a mailbox. Small bodies stand in 'content'; large ones in a file of the bodies folder, named by 'file'.
+-- Who refers to a body has no foreign key to it: to check one, each removal would search all messages and all mail. The
+-- triggers below count instead, and say no where a key would.
 CREATE TABLE body (
     id       INTEGER PRIMARY KEY,
     size     INTEGER NOT NULL,
-    checksum BLOB    NOT NULL,                -- BLAKE3 of the content, 32 bytes
-    refs     INTEGER NOT NULL CHECK (refs >= 0),
+    checksum BLOB    NOT NULL CHECK (length(checksum) = 32), -- BLAKE3 of the content
+    refs     INTEGER NOT NULL DEFAULT 0 CHECK (refs >= 0),   -- counted here, never given
     file     TEXT,
     content  BLOB,
     CHECK ((file IS NULL) <> (content IS NULL))
-);
+) STRICT;
+CREATE UNIQUE INDEX body_by_file ON body (file) WHERE file IS NOT NULL;
 
 -- Files of bodies nobody refers to any more; the watch removes each file, then its row.
-CREATE TABLE body_file_done (file TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE body_file_done (file TEXT PRIMARY KEY) WITHOUT ROWID, STRICT;
 
 CREATE TABLE message (
     id          INTEGER PRIMARY KEY,          -- MessageId: milliseconds, node, sequence
     received_at INTEGER NOT NULL,
     sender      TEXT    NOT NULL,             -- reverse path; '' is the null sender
     size        INTEGER NOT NULL,             -- octets of the body as stored
-    body        INTEGER REFERENCES body (id), -- NULL once nobody needs it
+    body        INTEGER,                      -- NULL once nobody needs it
     origin      TEXT    NOT NULL CHECK (origin IN ('smtp', 'submission', 'lmtp', 'sendmail', 'report')),
     listener    TEXT    NOT NULL,
     peer        TEXT    NOT NULL,
@@ -35,8 +38,9 @@ CREATE TABLE message (
     message_id  TEXT    NOT NULL,             -- the Message-ID field, '' when absent
     subject     TEXT    NOT NULL,             -- unfolded, cut to a bound
     cause       INTEGER,                      -- a report: the message it tells of
-    pending     INTEGER NOT NULL CHECK (pending >= 0) -- recipients that still need the body
-);
+    pending     INTEGER NOT NULL CHECK (pending >= 0), -- recipients that still need the body; given before they are born, counted down here
+    CHECK (pending = 0 OR body IS NOT NULL)
+) STRICT;
 CREATE INDEX message_by_sender ON message (sender) WHERE sender <> '';
 CREATE INDEX message_by_message_id ON message (message_id) WHERE message_id <> '';
 CREATE INDEX message_by_cause ON message (cause) WHERE cause IS NOT NULL;
@@ -62,19 +66,23 @@ CREATE TABLE recipient (
     claimed_until INTEGER,
     hold_reason   TEXT,
     held_by       TEXT,
+    hold_alarm_at INTEGER,                    -- when somebody should look at the hold
     last_reply    TEXT    NOT NULL,
     last_peer     TEXT    NOT NULL,
     finished_at   INTEGER,
     cause         TEXT,                       -- why it reached its final state
     actor         TEXT,                       -- who or what brought it there
-    CHECK (state IN ('delivered', 'relayed', 'expanded', 'returned', 'discarded', 'dead_letter')
+    -- 'finished_at' and the final states are one and the same thing, said twice.
+    CHECK ((finished_at IS NOT NULL)
+        = (state IN ('delivered', 'relayed', 'expanded', 'returned', 'discarded', 'dead_letter'))),
+    CHECK (finished_at IS NOT NULL
         OR (deadline_at IS NOT NULL AND expires_at IS NOT NULL AND deadline_at <= expires_at)),
-    CHECK (state NOT IN ('delivered', 'relayed', 'expanded', 'returned', 'discarded', 'dead_letter')
-        OR (deadline_at IS NULL AND finished_at IS NOT NULL AND cause IS NOT NULL AND actor IS NOT NULL)),
+    CHECK (finished_at IS NULL OR (deadline_at IS NULL AND cause IS NOT NULL AND actor IS NOT NULL)),
     CHECK ((state = 'in_flight') = (claimed_by IS NOT NULL) AND (claimed_by IS NULL) = (claimed_until IS NULL)),
-    CHECK ((state = 'held') = (hold_reason IS NOT NULL) AND (hold_reason IS NULL) = (held_by IS NULL)),
+    CHECK ((state = 'held') = (hold_reason IS NOT NULL) AND (hold_reason IS NULL) = (held_by IS NULL)
+        AND (hold_reason IS NULL) = (hold_alarm_at IS NULL)),
     CHECK (state NOT IN ('queued', 'in_flight') OR next_hop <> '')
-);
+) STRICT;
 CREATE INDEX recipient_by_message ON recipient (message);
 CREATE INDEX recipient_by_address ON recipient (address);
 -- What must happen next, whatever the state: the clock of the watch.
@@ -82,6 +90,7 @@ CREATE INDEX recipient_by_deadline ON recipient (deadline_at) WHERE deadline_at 
 -- What may be tried now: first attempts and retries are two lines, so that new mail never waits behind retries.
 CREATE INDEX recipient_ready ON recipient (next_hop, (attempts > 0), retry_at, id) WHERE state = 'queued';
 -- Listings of what is not final, by state.
+CREATE INDEX recipient_in_transit ON recipient (next_hop, id) WHERE finished_at IS NULL;
 CREATE INDEX recipient_held ON recipient (id) WHERE state = 'held';
 CREATE INDEX recipient_categorizing ON recipient (retry_at) WHERE state = 'categorizing';
 CREATE INDEX recipient_claims ON recipient (claimed_by) WHERE state = 'in_flight';
@@ -105,7 +114,7 @@ CREATE TABLE attempt (
     bytes        INTEGER NOT NULL,
     outcome      TEXT    NOT NULL CHECK (outcome IN ('delivered', 'relayed', 'deferred', 'failed', 'unknown')),
     transcript   TEXT    NOT NULL             -- '' on success
-);
+) STRICT;
 CREATE INDEX attempt_by_message ON attempt (message);
 
 -- What happened that is neither an acceptance (a message row) nor an attempt. Operators' acts too.
@@ -117,7 +126,7 @@ CREATE TABLE event (
     kind      TEXT    NOT NULL,               -- the closed vocabulary of path-ledger
     actor     TEXT    NOT NULL,
     detail    TEXT    NOT NULL
-);
+) STRICT;
 CREATE INDEX event_by_message ON event (message) WHERE message IS NOT NULL;
 CREATE INDEX event_by_time ON event (at);
 
@@ -134,7 +143,7 @@ CREATE TABLE next_hop (
     paused_until INTEGER,
     reason       TEXT,
     CHECK ((state = 'paused') = (paused_by IS NOT NULL AND paused_until IS NOT NULL AND reason IS NOT NULL))
-) WITHOUT ROWID;
+) WITHOUT ROWID, STRICT;
 
 -- A node lives by its epoch: a restart takes a new one, and what an old epoch claimed is lost to it.
 CREATE TABLE node (
@@ -142,26 +151,32 @@ CREATE TABLE node (
     name      TEXT    NOT NULL UNIQUE,
     epoch     INTEGER NOT NULL UNIQUE,
     heartbeat_at INTEGER NOT NULL
-);
+) STRICT;
 
 -- Exact counts, kept in the transaction that changes them. 'hour' is accepted_at in hours since 1970.
 CREATE TABLE tally (
     state    TEXT    NOT NULL,
     next_hop TEXT    NOT NULL,
     hour     INTEGER NOT NULL,
-    n        INTEGER NOT NULL,
+    n        INTEGER NOT NULL CHECK (n >= 0),
     PRIMARY KEY (state, next_hop, hour)
-) WITHOUT ROWID;
+) WITHOUT ROWID, STRICT;
 -- Ever since the store was made: 'accepted', and each final state.
-CREATE TABLE total (what TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE total (what TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+INSERT INTO total (what, n) VALUES ('accepted', 0),
+    ('delivered', 0), ('relayed', 0), ('expanded', 0), ('returned', 0), ('discarded', 0), ('dead_letter', 0);
 
+-- A recipient needs the body until its final state; a dead letter needs it until history is pruned.
+-- Who inserts recipients adds them to 'pending' first (one update for all of them); at zero the body is let go, and a count
+-- that was too small is found then, before anything is lost.
 CREATE TRIGGER recipient_born AFTER INSERT ON recipient BEGIN
-    INSERT INTO total (what, n) VALUES ('accepted', 1) ON CONFLICT (what) DO UPDATE SET n = n + 1;
+    UPDATE total SET n = n + 1 WHERE what = 'accepted';
+    UPDATE total SET n = n + 1 WHERE what = NEW.state;
     INSERT INTO tally (state, next_hop, hour, n)
         SELECT NEW.state, NEW.next_hop, NEW.accepted_at / 3600000, 1 WHERE NEW.finished_at IS NULL
         ON CONFLICT (state, next_hop, hour) DO UPDATE SET n = n + 1;
-    INSERT INTO total (what, n) SELECT NEW.state, 1 WHERE NEW.finished_at IS NOT NULL
-        ON CONFLICT (what) DO UPDATE SET n = n + 1;
+    SELECT RAISE(ABORT, 'the body of this message is gone: what a recipient comes from must be finished after it')
+        WHERE NEW.finished_at IS NULL AND (SELECT body FROM message WHERE id = NEW.message) IS NULL;
 END;
 
 CREATE TRIGGER recipient_moved AFTER UPDATE OF state, next_hop ON recipient
@@ -173,38 +188,49 @@ WHEN OLD.state <> NEW.state OR OLD.next_hop <> NEW.next_hop BEGIN
     INSERT INTO tally (state, next_hop, hour, n)
         SELECT NEW.state, NEW.next_hop, NEW.accepted_at / 3600000, 1 WHERE NEW.finished_at IS NULL
         ON CONFLICT (state, next_hop, hour) DO UPDATE SET n = n + 1;
-    INSERT INTO total (what, n) SELECT NEW.state, 1 WHERE NEW.finished_at IS NOT NULL
-        ON CONFLICT (what) DO UPDATE SET n = n + 1;
+    UPDATE total SET n = n + 1 WHERE what = NEW.state;
+    UPDATE message SET pending = pending - 1, body = CASE pending WHEN 1 THEN NULL ELSE body END
+        WHERE id = NEW.message AND NEW.finished_at IS NOT NULL AND NEW.state <> 'dead_letter';
 END;
 
--- A dead letter keeps its body until history is pruned; every other final state has no more need of it.
-CREATE TRIGGER recipient_finished_with_body AFTER UPDATE OF state ON recipient
-WHEN OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND NEW.state <> 'dead_letter' BEGIN
-    UPDATE message SET pending = pending - 1 WHERE id = NEW.message;
+CREATE TRIGGER message_born AFTER INSERT ON message WHEN NEW.body IS NOT NULL BEGIN
+    SELECT RAISE(ABORT, 'no such body') WHERE NOT EXISTS (SELECT 1 FROM body WHERE id = NEW.body);
+    UPDATE body SET refs = refs + 1 WHERE id = NEW.body;
 END;
-
-CREATE TRIGGER message_done_with_body AFTER UPDATE OF pending ON message
-WHEN NEW.pending = 0 AND OLD.pending > 0 AND NEW.body IS NOT NULL BEGIN
-    UPDATE message SET body = NULL WHERE id = NEW.id;
+CREATE TRIGGER message_keeps_its_body BEFORE UPDATE OF body ON message
+WHEN NEW.body IS NOT NULL AND NEW.body IS NOT OLD.body BEGIN
+    SELECT RAISE(ABORT, 'a message has one body from its birth');
+END;
+CREATE TRIGGER message_done_with_body AFTER UPDATE OF body ON message
+WHEN OLD.body IS NOT NULL AND NEW.body IS NULL BEGIN
+    SELECT RAISE(ABORT, 'a recipient still needs this body')
+        WHERE EXISTS (SELECT 1 FROM recipient WHERE message = NEW.id AND finished_at IS NULL);
+    UPDATE body SET refs = refs - 1 WHERE id = OLD.body;
+END;
+CREATE TRIGGER message_pruned AFTER DELETE ON message WHEN OLD.body IS NOT NULL BEGIN
     UPDATE body SET refs = refs - 1 WHERE id = OLD.body;
 END;
 
-CREATE TRIGGER message_pruned BEFORE DELETE ON message WHEN OLD.body IS NOT NULL BEGIN
-    UPDATE body SET refs = refs - 1 WHERE id = OLD.body;
+CREATE TRIGGER body_counts_itself BEFORE INSERT ON body WHEN NEW.refs <> 0 BEGIN
+    SELECT RAISE(ABORT, 'refs is counted, not given');
 END;
-
 CREATE TRIGGER body_unneeded AFTER UPDATE OF refs ON body WHEN NEW.refs = 0 BEGIN
     INSERT INTO body_file_done (file) SELECT NEW.file WHERE NEW.file IS NOT NULL;
     DELETE FROM body WHERE id = NEW.id;
 END;
+CREATE TRIGGER body_in_use BEFORE DELETE ON body WHEN OLD.refs > 0 BEGIN
+    SELECT RAISE(ABORT, 'this body is still referred to');
+END;
 
 -- Final is final, and nothing that is not final can vanish: whoever tries, by whatever path.
-CREATE TRIGGER recipient_final_is_final BEFORE UPDATE OF state ON recipient WHEN OLD.finished_at IS NOT NULL BEGIN
+-- (REPLACE counts as DELETE only with PRAGMA recursive_triggers, which every connection of ours sets.)
+CREATE TRIGGER recipient_final_is_final BEFORE UPDATE ON recipient WHEN OLD.finished_at IS NOT NULL BEGIN
     SELECT RAISE(ABORT, 'final is final: this recipient has reached its last state');
 END;
 CREATE TRIGGER recipient_never_vanishes BEFORE DELETE ON recipient WHEN OLD.finished_at IS NULL BEGIN
     SELECT RAISE(ABORT, 'no silent drop: this recipient is not in a final state');
 END;
-CREATE TRIGGER recipient_age_is_never_reset BEFORE UPDATE OF accepted_at ON recipient WHEN OLD.accepted_at <> NEW.accepted_at BEGIN
-    SELECT RAISE(ABORT, 'age counts from acceptance and is never reset');
+CREATE TRIGGER recipient_stays_itself BEFORE UPDATE OF id, message, accepted_at ON recipient
+WHEN OLD.id <> NEW.id OR OLD.message <> NEW.message OR OLD.accepted_at <> NEW.accepted_at BEGIN
+    SELECT RAISE(ABORT, 'age counts from acceptance and is never reset, and a recipient stays with its message');
 END;

@@ -3,7 +3,6 @@
 //! The database is in memory. A simulated disk keeps it under its path, so that it outlives the handle: what a simulated
 //! crash loses is memory, never what was committed.
 
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -70,10 +69,7 @@ impl Inline {
         self.world
             .disk
             .simulated_write(bytes)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::StorageFull => StoreError::Full(error.to_string()),
-                _ => StoreError::Unavailable(error.to_string()),
-            })?;
+            .map_err(|error| crate::bodies::trouble(Path::new("the database"), &error))?;
         self.with(|connection| {
             let mut answers = group::commit(connection, std::iter::once(unit));
             answers

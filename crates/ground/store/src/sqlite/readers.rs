@@ -1,6 +1,6 @@
 //! Readers: a few threads with a connection each, which take queries from one line; a slow query holds up one of them only.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +49,7 @@ fn next(line: &Line) -> Option<Job> {
         .blocking_recv()
 }
 
-fn serve(file: &PathBuf, cache_bytes: usize, row_limit: usize, line: &Line) {
+fn serve(file: &Path, cache_bytes: usize, row_limit: usize, line: &Line) {
     let mut connection: Option<Connection> = None;
     while let Some(job) = next(line) {
         if job.given_up.load(Ordering::Acquire) {
