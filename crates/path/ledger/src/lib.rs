@@ -1,1 +1,251 @@
-//! The durable book of every message: states, claims, events, audit.
+//! The ledger: the durable book of every message.
+//!
+//! **For what.** Every accepted message and each of its recipients is a row here from before the `250` until its history is
+//! pruned. The stages of a message's way (accept, categorize, queue, deliver, notify, watch) meet only in these rows.
+//!
+//! **The way through.**
+//!
+//! ```text
+//!            accept                 claim                  settle
+//!   (nobody) ------> categorizing ------> queued ------> in_flight ------> delivered | relayed
+//!               \___________________________/ ^               |    \-----> returned | dead_letter
+//!                born routed, or even claimed  \--------------/
+//!                                                deferred, hop down,
+//!   held <----> queued  (a person, a rule,       claim lost
+//!                        a failed check)
+//!   any state that is not final --> returned | discarded | dead_letter   (a person, a rule, or time)
+//! ```
+//!
+//! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
+//! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
+//! Nobody but this crate writes the tables of `001_ledger.sql`.
+//!
+//! **Limits.** Named beside what they bound.
+
+mod accept;
+mod body;
+mod claim;
+mod columns;
+mod deadline;
+mod envelope;
+mod event;
+mod hop;
+mod id;
+mod lost;
+mod node;
+mod options;
+mod recipient;
+mod rfc3339;
+mod route;
+mod settle;
+mod state;
+mod sweep;
+mod wakeups;
+
+pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
+pub use body::{BodyRef, OpenBody};
+pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
+pub use envelope::{Envelope, Origin};
+pub use event::{Event, EventKind};
+pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
+pub use id::{IdError, MessageId, RecipientId};
+pub use lost::LostClaims;
+pub use node::Heartbeat;
+pub use options::{LedgerOptions, Patience};
+pub use recipient::{Claim, End, Hold, Recipient};
+pub use route::{RouteResult, Routed, Unrouted};
+pub use settle::{Attempt, AttemptOutcome, Settled, Settlement, Step};
+pub use state::State;
+pub use sweep::{DueRow, Sweep, Swept};
+pub use wakeups::Wakeups;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ground_store::{Store, StoreError, Unit};
+use ground_world::World;
+use thiserror::Error;
+use tokio::time::Instant;
+use wire_message::Time;
+
+use body::FreshBodies;
+use id::IdSource;
+
+/// A handle on the book, held by one node in one epoch; cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    book: Arc<Book>,
+}
+
+struct Book {
+    store: Store,
+    world: World,
+    options: RwLock<Arc<LedgerOptions>>,
+    epoch: i64,
+    started_at: Time,
+    /// The same moment on the monotonic clock: leases of this node are counted from it.
+    started: Instant,
+    heartbeat_before: Option<Time>,
+    ids: IdSource,
+    fresh_bodies: FreshBodies,
+    wakeups: Wakeups,
+}
+
+/// What was asked of the book and did not happen.
+#[derive(Debug, Clone, Error)]
+pub enum LedgerError {
+    /// The store's answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The caller's defect: a message goes to somebody.
+    #[error("a message without recipients cannot be accepted")]
+    NoRecipients,
+    /// The caller's defect: a parent stands before its children.
+    #[error("a recipient names a parent that does not stand before it")]
+    NoSuchParent,
+    /// The caller's defect: these rows cannot be treated together.
+    #[error("{0}")]
+    Mixed(&'static str),
+}
+
+impl Ledger {
+    /// Opens the book for a node, which takes a new epoch. What its old epochs had in flight is queued again at once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open(
+        store: Store,
+        world: World,
+        options: LedgerOptions,
+    ) -> Result<Self, LedgerError> {
+        let (started_at, started) = (world.clock.now(), world.clock.instant());
+        let node = node::start(&store, &options.node_name, started_at).await?;
+        let ledger = Self {
+            book: Arc::new(Book {
+                ids: IdSource::above(node.greatest_key, node.node),
+                fresh_bodies: FreshBodies::bounded(options.fresh_body_bytes),
+                options: RwLock::new(Arc::new(options)),
+                epoch: node.epoch,
+                heartbeat_before: node.heartbeat_before,
+                started_at,
+                started,
+                wakeups: Wakeups::default(),
+                store,
+                world,
+            }),
+        };
+        let away = ledger.downtime().as_secs();
+        let detail = format!("epoch {}; away for {away} s", node.epoch);
+        let name = ledger.node_name();
+        ledger
+            .record(EventKind::NodeStarted, &name, &detail)
+            .await?;
+        while ledger.lost_claims().await?.found > 0 {}
+        Ok(ledger)
+    }
+
+    /// This node's epoch: what it claims carries it.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        self.book.epoch
+    }
+
+    /// The world it runs in.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.book.world
+    }
+
+    /// The store it is written in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.book.store
+    }
+
+    /// This node's name.
+    #[must_use]
+    pub fn node_name(&self) -> String {
+        self.options().node_name.clone()
+    }
+
+    /// What the settings say at present.
+    #[must_use]
+    pub fn options(&self) -> Arc<LedgerOptions> {
+        let options = self.book.options.read();
+        options.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// New settings, for what is accepted, claimed and held from now on. The node keeps its name.
+    pub fn set_options(&self, options: LedgerOptions) {
+        let node_name = self.node_name();
+        let mut current = self
+            .book
+            .options
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(LedgerOptions {
+            node_name,
+            ..options
+        });
+    }
+
+    /// Bells that ring when rows become ready.
+    #[must_use]
+    pub fn wakeups(&self) -> &Wakeups {
+        &self.book.wakeups
+    }
+
+    /// An id for a message about to be accepted.
+    #[must_use]
+    pub fn new_id(&self) -> MessageId {
+        MessageId::from_key(self.new_key())
+    }
+
+    /// The present by the wall clock: what ages and deadlines are counted by.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.book.world.clock.now()
+    }
+
+    /// The present by the clock this node counts its own leases by: it starts with the wall clock and is never stepped.
+    #[must_use]
+    pub fn lease_now(&self) -> Time {
+        let since = self
+            .book
+            .world
+            .clock
+            .instant()
+            .saturating_duration_since(self.book.started);
+        self.book.started_at + since
+    }
+
+    fn new_lease_end(&self) -> Time {
+        self.lease_now() + self.options().lease
+    }
+
+    fn new_key(&self) -> i64 {
+        self.book.ids.next(self.now())
+    }
+}
+
+/// `$first, $first+1, ...`: places for `count` values.
+fn places(first: usize, count: usize) -> String {
+    let places = (first..first + count).map(|place| format!("${place}"));
+    places.collect::<Vec<_>>().join(", ")
+}
+
+/// Writes a unit whose expectations are its guard: whether the rows were still as the caller saw them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guarded {
+    Done,
+    Escaped,
+}
+
+impl Ledger {
+    async fn write_guarded(&self, unit: Unit) -> Result<Guarded, LedgerError> {
+        match self.book.store.write(unit).await {
+            Ok(_) => Ok(Guarded::Done),
+            Err(StoreError::Conflict(_)) => Ok(Guarded::Escaped),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

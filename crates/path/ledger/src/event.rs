@@ -1,0 +1,147 @@
+//! The closed vocabulary of what happens to messages, hops and nodes apart from acceptance and attempts.
+
+use serde::{Deserialize, Serialize};
+use wire_message::Time;
+
+use ground_store::{Row, Sql, StoreError, Unit};
+
+use crate::columns::Columns;
+use crate::{MessageId, RecipientId};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum EventKind {
+            $($(#[$doc])* #[serde(rename = $word)] $name,)*
+        }
+
+        impl EventKind {
+            /// Every kind.
+            pub const ALL: &'static [EventKind] = &[$(EventKind::$name,)*];
+
+            /// The word for it in the store, in JSON, on the command line and on pages.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(EventKind::$name => $word,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A node took a new epoch.
+    NodeStarted = "node_started",
+    /// A claim ended without being settled; its outcome is unknown.
+    ClaimLost = "claim_lost",
+    /// A recipient was held.
+    Held = "held",
+    /// A hold was ended.
+    Released = "released",
+    /// A person asked for an attempt now.
+    Retried = "retried",
+    /// A recipient was returned to its sender otherwise than by an attempt.
+    Returned = "returned",
+    /// A recipient was discarded.
+    Discarded = "discarded",
+    /// A recipient was sent another way.
+    Rerouted = "rerouted",
+    /// A recipient's lifetime ended.
+    Expired = "expired",
+    /// The sender was told that the message still waits.
+    DelayNoticed = "delay_noticed",
+    /// A report to the sender was stored.
+    NoticeOwed = "notice_owed",
+    /// A recipient failed and nobody can be told.
+    DeadLetter = "dead_letter",
+    /// A hold reached its alarm time.
+    HoldForgotten = "hold_forgotten",
+    /// A next hop does not answer.
+    HopDown = "hop_down",
+    /// A next hop answers again.
+    HopUp = "hop_up",
+    /// A person paused a next hop.
+    HopPaused = "hop_paused",
+    /// A pause was ended by a person.
+    HopResumed = "hop_resumed",
+    /// A message was exported.
+    Exported = "exported",
+    /// A row or body could not be read.
+    Damaged = "damaged",
+    /// History was removed by age.
+    Pruned = "pruned",
+    /// Settings were loaded.
+    SettingsLoaded = "settings_loaded",
+    /// Accounts, aliases or domains were changed.
+    DirectoryChanged = "directory_changed",
+    /// What waited because we were away was treated by the late policy.
+    LatePolicy = "late_policy",
+    /// A watch corrected or reported a difference.
+    Reconciled = "reconciled",
+}
+
+impl EventKind {
+    /// The kind of this word, if it is one.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<EventKind> {
+        EventKind::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.word() == word)
+    }
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    #[serde(with = "crate::rfc3339")]
+    pub at: Time,
+    /// Of which message, if of one.
+    pub message: Option<MessageId>,
+    /// Of which recipient, if of one.
+    pub recipient: Option<RecipientId>,
+    /// What.
+    pub kind: EventKind,
+    /// Who or what did it.
+    pub actor: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// The columns [`Event::from_row`] reads.
+pub(crate) const COLUMNS: &str = "at, message, recipient, kind, actor, detail";
+
+const INSERT: Sql = Sql::new(
+    "INSERT INTO event (id, at, message, recipient, kind, actor, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+);
+
+impl Event {
+    /// Adds the event to what is written.
+    pub(crate) fn write(&self, id: i64, unit: &mut Unit) {
+        unit.write(
+            INSERT,
+            vec![
+                id.into(),
+                self.at.as_millis().into(),
+                self.message.into(),
+                self.recipient.into(),
+                self.kind.word().into(),
+                (&self.actor).into(),
+                (&self.detail).into(),
+            ],
+        );
+    }
+
+    pub(crate) fn from_row(row: &Row) -> Result<Event, StoreError> {
+        let mut columns = Columns::of(row);
+        Ok(Event {
+            at: columns.time()?,
+            message: columns.maybe_int()?.map(MessageId::from_key),
+            recipient: columns.maybe_int()?.map(RecipientId::from_key),
+            kind: columns.word("an event", EventKind::from_word)?,
+            actor: columns.string()?,
+            detail: columns.string()?,
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! Handing freshly accepted mail to this node's queue without another read.
+//!
+//! Memory is a hint here too. Whoever accepts reserves a [`Slot`] first; with it a recipient is born claimed, and after the
+//! commit its job goes straight to the queue. Without one it is born queued, and the queue finds it. A job that is lost in
+//! memory was claimed in the book, and the end of its claim brings it back.
+//!
+//! ```text
+//!   accept                             queue
+//!   reserve(hop) --> Slot              shut(hop), open(hop)
+//!   (commit)
+//!   slot.hand_over(job) -----------> Handovers::next() --> job + Place; dropping the Place makes room
+//! ```
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::{HopKey, Job};
+
+/// How much may be handed over at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandoffLimits {
+    /// Jobs between the session and the end of their place, for all hops.
+    pub jobs: usize,
+    /// The same for one hop, so that a slow one does not take the room of all others.
+    pub jobs_per_hop: usize,
+}
+
+/// Where those who accept mail ask for room. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handoff {
+    gates: Arc<Gates>,
+    jobs: mpsc::Sender<HandedOver>,
+}
+
+/// The queue's end.
+#[derive(Debug)]
+pub struct Handovers {
+    jobs: mpsc::Receiver<HandedOver>,
+}
+
+/// A job, and the room it takes.
+#[derive(Debug)]
+pub struct HandedOver {
+    /// Claimed in the book by this node's epoch.
+    pub job: Job,
+    /// Dropped when the job leaves the ready lists.
+    pub place: Place,
+}
+
+/// Room for one job; free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    gates: Arc<Gates>,
+    hop: HopKey,
+}
+
+/// Reserved room for one job of one hop; given back when dropped unused.
+#[derive(Debug)]
+pub struct Slot {
+    place: Place,
+    jobs: mpsc::Sender<HandedOver>,
+}
+
+#[derive(Debug)]
+struct Gates {
+    limits: HandoffLimits,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    /// Hops with jobs on their way; an entry goes with its last job.
+    by_hop: HashMap<HopKey, usize>,
+    /// Hops known to be down or paused, or that the queue wants nothing more for.
+    shut: HashSet<HopKey>,
+}
+
+impl Handoff {
+    /// Both ends.
+    #[must_use]
+    pub fn new(limits: HandoffLimits) -> (Handoff, Handovers) {
+        // As many as there are places: a job with a place never waits.
+        let (sender, receiver) = mpsc::channel(limits.jobs.max(1));
+        let gates = Arc::new(Gates {
+            limits,
+            taken: Mutex::default(),
+        });
+        let handoff = Handoff {
+            gates,
+            jobs: sender,
+        };
+        (handoff, Handovers { jobs: receiver })
+    }
+
+    /// For a process without a queue: there is never room, so all mail is born queued.
+    #[must_use]
+    pub fn to_nobody() -> Handoff {
+        Handoff::new(HandoffLimits {
+            jobs: 0,
+            jobs_per_hop: 0,
+        })
+        .0
+    }
+
+    /// Room for a job of `hop`; `None` when there is none, the hop is shut, or nobody takes jobs any more.
+    #[must_use]
+    pub fn reserve(&self, hop: &HopKey) -> Option<Slot> {
+        if self.jobs.is_closed() {
+            return None;
+        }
+        let place = Place::take(&self.gates, hop)?;
+        Some(Slot {
+            place,
+            jobs: self.jobs.clone(),
+        })
+    }
+
+    /// From now on mail for `hop` is born queued.
+    pub fn shut(&self, hop: &HopKey) {
+        self.gates.hold().shut.insert(hop.clone());
+    }
+
+    /// Mail for `hop` is wanted again.
+    pub fn open(&self, hop: &HopKey) {
+        self.gates.hold().shut.remove(hop);
+    }
+}
+
+impl Handovers {
+    /// The next job. `None` once every [`Handoff`] is gone. Safe to cancel.
+    pub async fn next(&mut self) -> Option<HandedOver> {
+        self.jobs.recv().await
+    }
+}
+
+impl Slot {
+    /// The hop it is for.
+    #[must_use]
+    pub fn hop(&self) -> &HopKey {
+        &self.place.hop
+    }
+
+    /// Gives the job to the queue. When the queue is gone the job's claim ends by itself.
+    pub fn hand_over(self, job: Job) {
+        let handed = HandedOver {
+            job,
+            place: self.place,
+        };
+        if let Err(refused) = self.jobs.try_send(handed) {
+            tracing::debug!(%refused, "the queue takes no jobs any more; the claim will end by itself");
+        }
+    }
+}
+
+impl Place {
+    fn take(gates: &Arc<Gates>, hop: &HopKey) -> Option<Place> {
+        let mut taken = gates.hold();
+        let of_hop = taken.by_hop.get(hop).copied().unwrap_or(0);
+        let full = taken.all >= gates.limits.jobs || of_hop >= gates.limits.jobs_per_hop;
+        if full || taken.shut.contains(hop) {
+            return None;
+        }
+        taken.all += 1;
+        taken.by_hop.insert(hop.clone(), of_hop + 1);
+        drop(taken);
+        Some(Place {
+            gates: gates.clone(),
+            hop: hop.clone(),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.gates.hold();
+        taken.all = taken.all.saturating_sub(1);
+        let left = taken.by_hop.get(&self.hop).map_or(0, |of_hop| of_hop.saturating_sub(1));
+        if left == 0 {
+            taken.by_hop.remove(&self.hop);
+        } else {
+            taken.by_hop.insert(self.hop.clone(), left);
+        }
+    }
+}
+
+impl Gates {
+    fn hold(&self) -> MutexGuard<'_, Taken> {
+        // Nothing in here panics half way, so a poisoned lock guards whole data.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(jobs: usize, jobs_per_hop: usize) -> HandoffLimits {
+        HandoffLimits { jobs, jobs_per_hop }
+    }
+
+    #[test]
+    fn a_slow_hop_never_takes_the_room_of_the_others() {
+        let (handoff, _handovers) = Handoff::new(limits(3, 2));
+        let (slow, other) = (HopKey::mx("slow.test"), HopKey::mx("other.test"));
+        let slots: Vec<_> = (0..3).map(|_| handoff.reserve(&slow)).collect();
+        assert_eq!(slots.iter().flatten().count(), 2);
+        let last = handoff.reserve(&other);
+        assert!(last.is_some());
+        assert!(handoff.reserve(&HopKey::mailbox()).is_none());
+        drop(slots);
+        assert!(handoff.reserve(&slow).is_some());
+    }
+
+    #[test]
+    fn nothing_is_reserved_for_a_shut_hop_or_for_nobody() {
+        let (handoff, handovers) = Handoff::new(limits(3, 2));
+        let hop = HopKey::mailbox();
+        handoff.shut(&hop);
+        assert!(handoff.reserve(&hop).is_none());
+        handoff.open(&hop);
+        assert!(handoff.reserve(&hop).is_some());
+        drop(handovers);
+        assert!(handoff.reserve(&hop).is_none());
+        assert!(Handoff::to_nobody().reserve(&hop).is_none());
+    }
+}

@@ -1,0 +1,130 @@
+//! A node lives by its epoch: each start takes a new one, and what an old epoch had claimed is lost to it.
+
+use std::time::Duration;
+
+use ground_store::{Sql, Store, StoreError, Unit};
+use wire_message::Time;
+
+use crate::columns::Columns;
+use crate::event::EventKind;
+use crate::{Ledger, LedgerError};
+
+/// Nodes the ids have room for.
+const NODES: i64 = 256;
+
+/// The epoch is above every node's and every claim's, so that a lost node row revives no old claim.
+const START: Sql = Sql::new(
+    "INSERT INTO node (id, name, epoch, heartbeat_at) \
+     SELECT (SELECT coalesce(max(id) + 1, 0) FROM node), $1, \
+       (SELECT 1 + max(taken) FROM (\
+          SELECT coalesce(max(epoch), 0) AS taken FROM node \
+          UNION ALL SELECT coalesce(max(claimed_by), 0) FROM recipient WHERE state = 'in_flight') AS epochs), $2 \
+     WHERE true \
+     ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, heartbeat_at = excluded.heartbeat_at \
+     RETURNING id, epoch",
+);
+
+const BEFORE: &str = "SELECT heartbeat_at FROM node WHERE name = $1";
+
+const GREATEST: &str = "SELECT max(key) FROM (\
+       SELECT max(id) AS key FROM message UNION ALL SELECT max(id) FROM recipient \
+       UNION ALL SELECT max(id) FROM attempt UNION ALL SELECT max(id) FROM event \
+       UNION ALL SELECT max(id) FROM body) AS keys";
+
+const HEARTBEAT: Sql = Sql::new("UPDATE node SET heartbeat_at = $3 WHERE name = $1 AND epoch = $2");
+
+/// What a node finds when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Started {
+    pub(crate) node: i64,
+    pub(crate) epoch: i64,
+    /// The last sign of life of this node before.
+    pub(crate) heartbeat_before: Option<Time>,
+    /// No id in the book is greater.
+    pub(crate) greatest_key: i64,
+}
+
+/// Whether this node is still the one of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// It is.
+    Alive,
+    /// Another has started under its name: it must stop. Nothing it settles is taken.
+    Replaced,
+}
+
+pub(crate) async fn start(store: &Store, name: &str, now: Time) -> Result<Started, LedgerError> {
+    let read = |text, values| store.read(ground_store::Query::new(text, values));
+    let before = read(BEFORE, vec![name.into()]).await?;
+    let mut unit = Unit::new();
+    unit.write_exactly(1, START, vec![name.into(), now.as_millis().into()]);
+    let done = store.write(unit).await?;
+    let row = done.returned.first().and_then(|rows| rows.first());
+    let row = row.ok_or_else(|| StoreError::Damaged("a node's start gave no epoch".into()))?;
+    let mut columns = Columns::of(row);
+    let (node, epoch) = (columns.int()?, columns.int()?);
+    if !(0..NODES).contains(&node) {
+        return Err(StoreError::Damaged(format!("node {node} of {NODES}")).into());
+    }
+    let greatest = read(GREATEST, Vec::new()).await?;
+    let greatest = greatest
+        .first()
+        .map(|row| row.optional_int(0))
+        .transpose()?;
+    let before = before.first().map(|row| row.int(0)).transpose()?;
+    Ok(Started {
+        node,
+        epoch,
+        heartbeat_before: before.map(Time::from_millis),
+        greatest_key: greatest.flatten().unwrap_or(0),
+    })
+}
+
+impl Ledger {
+    /// Shows that this node lives.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn heartbeat(&self) -> Result<Heartbeat, LedgerError> {
+        let mut unit = Unit::new();
+        let now = self.now().as_millis();
+        let values = vec![self.node_name().into(), self.epoch().into(), now.into()];
+        unit.write_exactly(1, HEARTBEAT, values);
+        match self.book.store.write(unit).await {
+            Ok(_) => Ok(Heartbeat::Alive),
+            Err(StoreError::Conflict(_)) => Ok(Heartbeat::Replaced),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long this node had been away when it started: from its last heartbeat before. Zero for a new node.
+    #[must_use]
+    pub fn downtime(&self) -> Duration {
+        let started_at = self.book.started_at;
+        let before = self.book.heartbeat_before;
+        before.map_or(Duration::ZERO, |before| started_at.since(before))
+    }
+
+    /// The last sign of life of this node before it started.
+    #[must_use]
+    pub fn heartbeat_before(&self) -> Option<Time> {
+        self.book.heartbeat_before
+    }
+
+    /// Records a fact about the whole node: settings loaded, the directory changed, a late policy applied.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn record(
+        &self,
+        kind: EventKind,
+        actor: &str,
+        detail: &str,
+    ) -> Result<(), LedgerError> {
+        let mut unit = Unit::new();
+        self.event(kind, actor, detail.to_owned())
+            .write(self.new_key(), &mut unit);
+        self.book.store.write(unit).await?;
+        Ok(())
+    }
+}
