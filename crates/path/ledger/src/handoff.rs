@@ -177,7 +177,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.gates.hold();
         taken.all = taken.all.saturating_sub(1);
-        let left = taken.by_hop.get(&self.hop).map_or(0, |of_hop| of_hop.saturating_sub(1));
+        let left = taken
+            .by_hop
+            .get(&self.hop)
+            .map_or(0, |of_hop| of_hop.saturating_sub(1));
         if left == 0 {
             taken.by_hop.remove(&self.hop);
         } else {
