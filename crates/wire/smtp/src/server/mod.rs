@@ -202,6 +202,12 @@ impl Server {
         self.authenticated
     }
 
+    /// Offers and demands something else from now on: after a change of settings, between two transactions.
+    /// What the last EHLO told is not told again.
+    pub fn change_features(&mut self, features: Arc<Features>) {
+        self.features = features;
+    }
+
     /// Counts so far.
     pub fn counters(&self) -> Counters {
         self.counters

@@ -1,0 +1,232 @@
+//! Birth: each recipient gets its way, and starts claimed when the queue has room for it, else queued.
+//!
+//! An alias that names somebody who is not here any more leads to the mailboxes all the same: the attempt there finds nobody,
+//! and the sender hears of it like of any failed attempt. So there is one place where reports about failures are owed.
+
+use std::collections::HashSet;
+
+use ground_settings::Settings;
+use path_categorize::{Child, Decision, End};
+use path_ledger::{Birth, Handoff, HopKey, NewRecipient, Slot};
+use path_route::route;
+use wire_message::{Address, OriginalRecipient};
+use wire_smtp::command::Notify;
+
+use super::recipient::{Recipients, Wanted};
+
+#[cfg(test)]
+mod tests;
+
+/// The recipients as they are born, and the room that was reserved for them.
+pub(crate) struct Births {
+    pub(crate) recipients: Vec<NewRecipient>,
+    pub(crate) slots: Vec<Slot>,
+}
+
+/// Where a recipient goes, before anybody asks whether there is room.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// One way, under this address.
+    One(Leaf),
+    /// Replaced by many.
+    Many {
+        /// By which alias.
+        cause: String,
+        /// Each address once.
+        children: Vec<Leaf>,
+    },
+    /// The directory has to be asked again.
+    Later {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An address with its way.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Leaf {
+    pub(crate) address: Address,
+    pub(crate) orcpt: Option<OriginalRecipient>,
+    pub(crate) notify: Option<Notify>,
+    pub(crate) hop: HopKey,
+}
+
+/// Where a recipient goes, by the decision about it and the connectors of the moment.
+pub(crate) fn place(settings: &Settings, wanted: Wanted) -> Placed {
+    let Wanted {
+        address,
+        orcpt,
+        notify,
+        decision,
+    } = wanted;
+    let leaf = |address: Address, hop: HopKey, orcpt: Option<OriginalRecipient>| {
+        Placed::One(Leaf {
+            address,
+            orcpt,
+            notify,
+            hop,
+        })
+    };
+    match decision {
+        // Nobody and its like are refused at RCPT; what was accepted before and has gone since fails at the mailboxes.
+        Decision::Mailbox { .. } | Decision::Nobody { .. } | Decision::NotHere { .. } => {
+            leaf(address, HopKey::mailbox(), orcpt)
+        }
+        Decision::Remote { .. } => {
+            let hop = route(&settings.connectors, address.domain()).hop;
+            leaf(address, hop, orcpt)
+        }
+        Decision::Rewritten { to, .. } => {
+            let hop = hop_of(settings, &to);
+            let orcpt = orcpt.or_else(|| Some(OriginalRecipient::from(&address)));
+            leaf(to.address, hop, orcpt)
+        }
+        Decision::Expanded { children, reason } => {
+            let orcpt = orcpt.unwrap_or_else(|| OriginalRecipient::from(&address));
+            let child = |child: Child| Leaf {
+                hop: hop_of(settings, &child),
+                address: child.address,
+                orcpt: Some(orcpt.clone()),
+                notify: of_child(notify),
+            };
+            Placed::Many {
+                cause: reason,
+                children: children.into_iter().map(child).collect(),
+            }
+        }
+        Decision::Misled { reason, .. } | Decision::Later { reason } => Placed::Later { reason },
+    }
+}
+
+fn hop_of(settings: &Settings, child: &Child) -> HopKey {
+    match &child.end {
+        End::Mailbox(_) | End::Nobody => HopKey::mailbox(),
+        End::Remote => route(&settings.connectors, child.address.domain()).hop,
+    }
+}
+
+/// Of a list's members no success is told: the sender hears that it was expanded (RFC 3461 s5.2.7.3).
+fn of_child(notify: Option<Notify>) -> Option<Notify> {
+    match notify? {
+        Notify::Never => Some(Notify::Never),
+        Notify::On { failure, delay, .. } if failure || delay => Some(Notify::On {
+            success: false,
+            failure,
+            delay,
+        }),
+        Notify::On { .. } => Some(Notify::Never),
+    }
+}
+
+impl Births {
+    /// Places all recipients and reserves the queue's room.
+    pub(crate) fn of(settings: &Settings, handoff: &Handoff, recipients: Recipients) -> Births {
+        let wanted = recipients.into_wanted();
+        let mut nursery = Nursery {
+            handoff,
+            births: Births {
+                recipients: Vec::with_capacity(wanted.len()),
+                slots: Vec::new(),
+            },
+            full: Vec::new(),
+            seen: HashSet::new(),
+        };
+        let alone = wanted.len() == 1;
+        for one in wanted {
+            let given = Given {
+                address: one.address.clone(),
+                orcpt: one.orcpt.clone(),
+                notify: one.notify,
+            };
+            match place(settings, one) {
+                Placed::One(leaf) if alone => nursery.leaf(leaf, None),
+                Placed::One(leaf) => nursery.leaf_once(leaf, None),
+                Placed::Many { cause, children } => nursery.family(given, cause, children),
+                Placed::Later { reason } => nursery.waiting(given, reason),
+            }
+        }
+        nursery.births
+    }
+}
+
+/// A recipient as the client gave it.
+struct Given {
+    address: Address,
+    orcpt: Option<OriginalRecipient>,
+    notify: Option<Notify>,
+}
+
+impl Given {
+    fn born(self, birth: Birth) -> NewRecipient {
+        NewRecipient {
+            address: self.address,
+            orcpt: self.orcpt,
+            notify: self.notify,
+            parent: None,
+            birth,
+        }
+    }
+}
+
+/// Births under way.
+struct Nursery<'a> {
+    handoff: &'a Handoff,
+    births: Births,
+    /// Hops without room.
+    full: Vec<HopKey>,
+    /// Addresses that are on their way already: two aliases of one person make one copy.
+    seen: HashSet<String>,
+}
+
+impl Nursery<'_> {
+    fn leaf_once(&mut self, leaf: Leaf, parent: Option<usize>) {
+        if self.seen.insert(leaf.address.key()) {
+            self.leaf(leaf, parent);
+        }
+    }
+
+    fn leaf(&mut self, leaf: Leaf, parent: Option<usize>) {
+        let birth = self.birth(leaf.hop);
+        self.births.recipients.push(NewRecipient {
+            address: leaf.address,
+            orcpt: leaf.orcpt,
+            notify: leaf.notify,
+            parent,
+            birth,
+        });
+    }
+
+    fn family(&mut self, given: Given, cause: String, children: Vec<Leaf>) {
+        let parent = self.births.recipients.len();
+        let born = given.born(Birth::Expanded { cause });
+        self.births.recipients.push(born);
+        for child in children {
+            self.leaf_once(child, Some(parent));
+        }
+    }
+
+    fn waiting(&mut self, given: Given, reason: String) {
+        let born = given.born(Birth::Categorizing { reason });
+        self.births.recipients.push(born);
+    }
+
+    /// One slot holds all recipients of a hop: they are one job.
+    fn birth(&mut self, next_hop: HopKey) -> Birth {
+        if self.births.slots.iter().any(|slot| *slot.hop() == next_hop) {
+            return Birth::Claimed { next_hop };
+        }
+        if self.full.contains(&next_hop) {
+            return Birth::Queued { next_hop };
+        }
+        match self.handoff.reserve(&next_hop) {
+            Some(slot) => {
+                self.births.slots.push(slot);
+                Birth::Claimed { next_hop }
+            }
+            None => {
+                self.full.push(next_hop.clone());
+                Birth::Queued { next_hop }
+            }
+        }
+    }
+}
