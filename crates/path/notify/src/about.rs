@@ -84,7 +84,10 @@ impl Content {
             return Content::Gone;
         };
         let read = match extent {
-            Extent::Full => ledger.whole_body(body, RETURN_MAX).await.map(Content::Whole),
+            Extent::Full => ledger
+                .whole_body(body, RETURN_MAX)
+                .await
+                .map(Content::Whole),
             Extent::Headers => head(ledger, body).await.map(Content::Head),
         };
         read.unwrap_or_else(|error| {

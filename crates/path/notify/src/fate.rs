@@ -83,7 +83,11 @@ impl Fate {
     pub(crate) fn outcome(&self, action: Action, message: MessageId) -> Outcome {
         let reply = Reply::of(&self.said.text);
         let said = self.said.status.or(reply.as_ref().map(Reply::status));
-        let whose = if reply.is_some() { "smtp" } else { "x-postrider" };
+        let whose = if reply.is_some() {
+            "smtp"
+        } else {
+            "x-postrider"
+        };
         let text = one_line(&self.said.text);
         Outcome {
             original_recipient: self.orcpt.clone(),
@@ -150,8 +154,11 @@ impl<'a> Reply<'a> {
 
     /// The enhanced code when it agrees with the basic one (RFC 2034 s4), else what the basic one says.
     fn status(&self) -> EnhancedStatus {
-        let basic = EnhancedStatus::from_reply_code(self.code)
-            .unwrap_or(EnhancedStatus::new(Class::Permanent, 0, 0));
+        let basic = EnhancedStatus::from_reply_code(self.code).unwrap_or(EnhancedStatus::new(
+            Class::Permanent,
+            0,
+            0,
+        ));
         match EnhancedStatus::split(self.text.lines().next().unwrap_or_default()) {
             Some((enhanced, _)) if enhanced.class() == basic.class() => enhanced,
             Some(_) | None => basic,

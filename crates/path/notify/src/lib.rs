@@ -152,9 +152,7 @@ impl Reporter {
         let wanted = fates
             .iter()
             .filter(|fate| wish(action, fate.notify) == Wish::Told);
-        let recipients: Vec<_> = wanted
-            .map(|fate| fate.outcome(action, about.id))
-            .collect();
+        let recipients: Vec<_> = wanted.map(|fate| fate.outcome(action, about.id)).collect();
         if recipients.is_empty() {
             return Notice::NotAsked;
         }
