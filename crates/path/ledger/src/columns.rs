@@ -16,11 +16,6 @@ impl<'a> Columns<'a> {
         Self { row, next: 0 }
     }
 
-    /// Starts at another column than the first.
-    pub(crate) fn from(row: &'a Row, next: usize) -> Self {
-        Self { row, next }
-    }
-
     fn take(&mut self) -> usize {
         let at = self.next;
         self.next += 1;

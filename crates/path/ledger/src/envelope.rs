@@ -107,9 +107,6 @@ macro_rules! message_columns {
 }
 pub(crate) use message_columns;
 
-/// How many they are.
-pub(crate) const MESSAGE_COLUMNS: usize = 18;
-
 const INSERT: Sql = Sql::new(
     "INSERT INTO message (id, received_at, sender, size, body, origin, listener, peer, helo, tls, auth, body_type, \
      smtputf8, ret, envid, message_id, subject, cause, pending) \

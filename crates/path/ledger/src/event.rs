@@ -110,7 +110,12 @@ pub struct Event {
 }
 
 /// The columns [`Event::from_row`] reads.
-pub(crate) const COLUMNS: &str = "at, message, recipient, kind, actor, detail";
+macro_rules! columns {
+    () => {
+        "at, message, recipient, kind, actor, detail"
+    };
+}
+pub(crate) use columns;
 
 const INSERT: Sql = Sql::new(
     "INSERT INTO event (id, at, message, recipient, kind, actor, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -279,7 +279,7 @@ const READY: &str = concat!(
              WHERE state = 'queued' AND next_hop = waiting.key AND (attempts > 0) = (1 = 1)) AS lanes) \
          FROM waiting WHERE waiting.key IS NOT NULL) \
      SELECT ready.key, ready.retry_at, \
-       (SELECT coalesce(sum(n), 0) FROM tally WHERE tally.state = 'queued' AND tally.next_hop = ready.key), ",
+       (SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE tally.state = 'queued' AND tally.next_hop = ready.key), ",
     hop_columns!(),
     " FROM ready LEFT JOIN next_hop ON next_hop.key = ready.key \
      WHERE ready.retry_at <= $1 AND (next_hop.key IS NULL OR next_hop.state = 'up' \

@@ -23,43 +23,56 @@
 //! **Limits.** Named beside what they bound.
 
 mod accept;
+mod audit;
 mod body;
 mod claim;
 mod columns;
 mod deadline;
 mod envelope;
 mod event;
+mod filter;
 mod handoff;
 mod hop;
 mod id;
+mod inspect;
+mod listing;
 mod lost;
 mod node;
+mod operate;
 mod options;
+mod prune;
 mod recipient;
 mod rfc3339;
 mod route;
 mod settle;
 mod state;
 mod sweep;
+mod trace;
 mod waiting;
 mod wakeups;
 
 pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
+pub use audit::{Audit, Finding, FindingKind};
 pub use body::{BodyRef, OpenBody};
 pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
 pub use envelope::{Envelope, Origin};
 pub use event::{Event, EventKind};
+pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
 pub use handoff::{HandedOver, Handoff, HandoffLimits, Handovers, Place, Slot};
 pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
 pub use id::{IdError, MessageId, RecipientId};
+pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
+pub use listing::{Listed, QueueLine, Totals};
 pub use lost::LostClaims;
 pub use node::Heartbeat;
+pub use operate::{Act, ActResult, Preview, PreviewRow, Return};
 pub use options::{LedgerOptions, Patience};
 pub use recipient::{Claim, End, Hold, Recipient};
 pub use route::{RouteResult, Routed, Unrouted};
 pub use settle::{Attempt, AttemptOutcome, Settled, Settlement, Step};
 pub use state::State;
 pub use sweep::{DueRow, Sweep, Swept};
+pub use trace::{STORIES_MAX, Story, StoryAttempt, StoryRecipient};
 pub use wakeups::Wakeups;
 
 use std::sync::{Arc, PoisonError, RwLock};

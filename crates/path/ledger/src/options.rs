@@ -45,6 +45,8 @@ pub struct LedgerOptions {
     pub hold_alarm: Duration,
     /// Claims a recipient may lose in a row before it is held.
     pub poison_attempts: u32,
+    /// How late anything may be before the audit says so.
+    pub slack: Duration,
     /// Octets of freshly accepted bodies kept in memory.
     pub fresh_body_bytes: usize,
 }
@@ -73,6 +75,7 @@ impl LedgerOptions {
             lease: queue.lease,
             hold_alarm: queue.hold_alarm,
             poison_attempts: queue.poison_attempts,
+            slack: settings.watch.slack,
             fresh_body_bytes: FRESH_BODY_BYTES,
         }
     }

@@ -96,9 +96,6 @@ macro_rules! recipient_columns {
 }
 pub(crate) use recipient_columns;
 
-/// How many they are.
-pub(crate) const RECIPIENT_COLUMNS: usize = 25;
-
 const INSERT: Sql = Sql::new(
     "INSERT INTO recipient (id, message, parent, address, orcpt, notify, state, next_hop, attempts, crashes, accepted_at, \
      retry_at, notify_at, deadline_at, expires_at, claimed_by, claimed_until, hold_reason, held_by, hold_alarm_at, \

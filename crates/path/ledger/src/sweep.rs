@@ -13,7 +13,7 @@ use crate::envelope::{Message, message_columns};
 use crate::event::EventKind;
 use crate::hop::hop_columns;
 use crate::recipient::{Recipient, recipient_columns};
-use crate::{Envelope, Guarded, HopStatus, Ledger, LedgerError, State};
+use crate::{Envelope, Guarded, HopStatus, Ledger, LedgerError, RecipientId, State};
 
 #[cfg(test)]
 mod tests;
@@ -99,6 +99,20 @@ const DUE: &str = concat!(
      WHERE recipient.deadline_at IS NOT NULL AND recipient.deadline_at <= $1 \
        AND (recipient.state <> 'in_flight' OR (recipient.notify_at <= $1 AND recipient.expires_at > $1)) \
      ORDER BY recipient.deadline_at LIMIT $2"
+);
+
+/// What waits for a hop or the directory, in the order of acceptance.
+const WAITING: &str = concat!(
+    "SELECT ",
+    recipient_columns!(),
+    ", ",
+    message_columns!(),
+    ", ",
+    hop_columns!(),
+    " FROM recipient JOIN message ON message.id = recipient.message \
+     LEFT JOIN next_hop ON next_hop.key = recipient.next_hop \
+     WHERE recipient.id > $1 AND recipient.state IN ('queued', 'categorizing') AND recipient.accepted_at < $2 \
+     ORDER BY recipient.id LIMIT $3"
 );
 
 const END: Sql = Sql::new(

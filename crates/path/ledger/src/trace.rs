@@ -1,0 +1,307 @@
+//! The whole story of a message: what came in, who it went to, every attempt, every event, the reports it caused.
+
+use ground_store::{Query, Row, StoreError, Value};
+use serde::{Deserialize, Serialize};
+use wire_message::Time;
+
+use crate::columns::Columns;
+use crate::envelope::{Message, message_columns, write_sender};
+use crate::recipient::{Recipient, recipient_columns};
+use crate::{
+    AttemptOutcome, Event, HopKey, Ledger, LedgerError, MessageId, Origin, RecipientId, State,
+    event,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Stories one question is answered with, newest first.
+pub const STORIES_MAX: u32 = 100;
+
+/// A message from its acceptance to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Story {
+    /// Its id.
+    pub id: MessageId,
+    /// When it was accepted.
+    #[serde(with = "crate::rfc3339")]
+    pub received_at: Time,
+    /// Who sent it; empty for the null sender.
+    pub sender: String,
+    /// Octets of the body.
+    pub size: u64,
+    /// The way it came in.
+    pub origin: Origin,
+    /// The listener's name.
+    pub listener: String,
+    /// The peer, `ip:port`.
+    pub peer: String,
+    /// The name the peer gave.
+    pub helo: String,
+    /// Version and cipher; empty without TLS.
+    pub tls: String,
+    /// Who logged in.
+    pub auth: String,
+    /// The sender's own id of the envelope.
+    pub envid: Option<String>,
+    /// The Message-ID field.
+    pub message_id: String,
+    /// The Subject.
+    pub subject: String,
+    /// Of a report: the message it tells of.
+    pub cause: Option<MessageId>,
+    /// Whether its body is still kept.
+    pub body_kept: bool,
+    /// Its recipients, oldest first.
+    pub recipients: Vec<StoryRecipient>,
+    /// What happened besides attempts, in order.
+    pub events: Vec<Event>,
+    /// The reports that tell of it.
+    pub reports: Vec<MessageId>,
+}
+
+/// A recipient of a story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoryRecipient {
+    /// Its id.
+    pub id: RecipientId,
+    /// The expanded recipient it came from.
+    pub parent: Option<RecipientId>,
+    /// Where it goes.
+    pub address: String,
+    /// Where it stands.
+    pub state: State,
+    /// Which way it goes; empty before it is routed.
+    pub next_hop: String,
+    /// Not tried before.
+    #[serde(with = "crate::rfc3339")]
+    pub retry_at: Time,
+    /// When the sender's next delay notice is owed.
+    #[serde(with = "crate::rfc3339::maybe")]
+    pub notify_at: Option<Time>,
+    /// When the watch looks at the latest.
+    #[serde(with = "crate::rfc3339::maybe")]
+    pub deadline_at: Option<Time>,
+    /// The end of its lifetime.
+    #[serde(with = "crate::rfc3339::maybe")]
+    pub expires_at: Option<Time>,
+    /// Why it is held, and by whom.
+    pub hold_reason: Option<String>,
+    /// By whom it is held.
+    pub held_by: Option<String>,
+    /// What was last said about it.
+    pub last_reply: String,
+    /// When it ended.
+    #[serde(with = "crate::rfc3339::maybe")]
+    pub finished_at: Option<Time>,
+    /// Why.
+    pub cause: Option<String>,
+    /// By whom or what.
+    pub actor: Option<String>,
+    /// Its attempts, in order.
+    pub attempts: Vec<StoryAttempt>,
+}
+
+/// An attempt of a story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoryAttempt {
+    /// The node that made it.
+    pub node: String,
+    /// When it began.
+    #[serde(with = "crate::rfc3339")]
+    pub started_at: Time,
+    /// When it ended.
+    #[serde(with = "crate::rfc3339")]
+    pub ended_at: Time,
+    /// The way.
+    pub next_hop: String,
+    /// The host name that was dialled.
+    pub peer: String,
+    /// `ip:port`.
+    pub address: String,
+    /// Version and cipher; empty without TLS.
+    pub tls: String,
+    /// The last command sent.
+    pub last_command: String,
+    /// The last reply, verbatim.
+    pub reply: String,
+    /// Octets sent.
+    pub bytes: u64,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// What was said; empty on success.
+    pub transcript: String,
+}
+
+/// Recipient, sender and Message-ID are found by their indices, ids by their keys.
+const FIND_BY_TEXT: &str = "SELECT id FROM (\
+       SELECT id FROM message WHERE message_id = $1 OR message_id = $2 \
+       UNION SELECT id FROM message WHERE sender = $3 AND sender <> '' \
+       UNION SELECT message FROM recipient WHERE address = $3) AS found ORDER BY id DESC LIMIT $4";
+
+const FIND_BY_ID: &str =
+    "SELECT id FROM message WHERE id = $1 UNION SELECT message FROM recipient WHERE id = $1";
+
+const MESSAGE: &str = concat!("SELECT ", message_columns!(), " FROM message WHERE id = $1");
+const RECIPIENTS: &str = concat!(
+    "SELECT ",
+    recipient_columns!(),
+    " FROM recipient WHERE message = $1 ORDER BY id"
+);
+const ATTEMPTS: &str = "SELECT recipient, node, started_at, ended_at, next_hop, peer, address, tls, last_command, reply, bytes, \
+     outcome, transcript FROM attempt WHERE message = $1 ORDER BY id";
+const EVENTS: &str = concat!(
+    "SELECT ",
+    event::columns!(),
+    " FROM event WHERE message = $1 OR (message IS NULL AND recipient IN \
+       (SELECT id FROM recipient WHERE message = $1)) ORDER BY id"
+);
+const REPORTS: &str = "SELECT id FROM message WHERE cause = $1 ORDER BY id";
+
+impl Ledger {
+    /// The stories a question means: a message's or recipient's id, a Message-ID with or without brackets, or the address
+    /// of a sender or recipient. Newest first, at most [`STORIES_MAX`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn trace(&self, question: &str) -> Result<Vec<Story>, LedgerError> {
+        let question = question.trim();
+        let mut found = Vec::new();
+        if let Ok(id) = question.parse::<MessageId>() {
+            found = self.read(FIND_BY_ID, vec![id.into()]).await?;
+        }
+        if found.is_empty() {
+            let bare = question.trim_start_matches('<').trim_end_matches('>');
+            let bracketed = format!("<{bare}>");
+            let values = vec![
+                bracketed.into(),
+                bare.into(),
+                bare.into(),
+                STORIES_MAX.into(),
+            ];
+            found = self.read(FIND_BY_TEXT, values).await?;
+        }
+        let mut stories = Vec::with_capacity(found.len());
+        for row in &found {
+            stories.extend(self.story(MessageId::from_key(row.int(0)?)).await?);
+        }
+        Ok(stories)
+    }
+
+    /// The story of one message.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn story(&self, id: MessageId) -> Result<Option<Story>, LedgerError> {
+        let queries = [MESSAGE, RECIPIENTS, ATTEMPTS, EVENTS, REPORTS];
+        let queries = queries
+            .map(|text| Query::new(text, vec![Value::from(id)]))
+            .to_vec();
+        let mut answers = self.book.store.read_snapshot(queries).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let (message, recipients, attempts, events, reports) =
+            (next(), next(), next(), next(), next());
+        let Some(row) = message.first() else {
+            return Ok(None);
+        };
+        let message = Message::from_row(row)?;
+        let mut recipients = recipients
+            .iter()
+            .map(|row| Recipient::from_row(row).map(story_recipient))
+            .collect::<Result<Vec<_>, _>>()?;
+        for row in &attempts {
+            let (of, attempt) = story_attempt(row)?;
+            if let Some(recipient) = recipients.iter_mut().find(|one| one.id == of) {
+                recipient.attempts.push(attempt);
+            }
+        }
+        let events = events
+            .iter()
+            .map(Event::from_row)
+            .collect::<Result<_, _>>()?;
+        let reports = reports
+            .iter()
+            .map(|row| row.int(0).map(MessageId::from_key))
+            .collect::<Result<_, _>>()?;
+        Ok(Some(told(message, recipients, events, reports)))
+    }
+}
+
+fn told(
+    message: Message,
+    recipients: Vec<StoryRecipient>,
+    events: Vec<Event>,
+    reports: Vec<MessageId>,
+) -> Story {
+    let envelope = std::sync::Arc::unwrap_or_clone(message.envelope);
+    Story {
+        id: message.id,
+        received_at: envelope.received_at,
+        sender: write_sender(&envelope.sender),
+        size: message.size,
+        origin: envelope.origin,
+        listener: envelope.listener,
+        peer: envelope.peer,
+        helo: envelope.helo,
+        tls: envelope.tls,
+        auth: envelope.auth,
+        envid: envelope.envid,
+        message_id: envelope.message_id,
+        subject: envelope.subject,
+        cause: envelope.cause,
+        body_kept: message.body.is_some(),
+        recipients,
+        events,
+        reports,
+    }
+}
+
+fn story_recipient(recipient: Recipient) -> StoryRecipient {
+    let (hold_reason, held_by) = recipient.hold.map(|hold| (hold.reason, hold.by)).unzip();
+    let (finished_at, cause, actor) = match recipient.end {
+        Some(end) => (Some(end.at), Some(end.cause), Some(end.actor)),
+        None => (None, None, None),
+    };
+    StoryRecipient {
+        id: recipient.id,
+        parent: recipient.parent,
+        address: recipient.address.to_string(),
+        state: recipient.state,
+        next_hop: recipient
+            .next_hop
+            .as_ref()
+            .map(HopKey::to_string)
+            .unwrap_or_default(),
+        retry_at: recipient.retry_at,
+        notify_at: recipient.notify_at,
+        deadline_at: recipient.deadline_at,
+        expires_at: recipient.expires_at,
+        hold_reason,
+        held_by,
+        last_reply: recipient.last_reply,
+        finished_at,
+        cause,
+        actor,
+        attempts: Vec::new(),
+    }
+}
+
+fn story_attempt(row: &Row) -> Result<(RecipientId, StoryAttempt), StoreError> {
+    let mut columns = Columns::of(row);
+    let of = RecipientId::from_key(columns.int()?);
+    let attempt = StoryAttempt {
+        node: columns.string()?,
+        started_at: columns.time()?,
+        ended_at: columns.time()?,
+        next_hop: columns.string()?,
+        peer: columns.string()?,
+        address: columns.string()?,
+        tls: columns.string()?,
+        last_command: columns.string()?,
+        reply: columns.string()?,
+        bytes: columns.count()?,
+        outcome: columns.word("an outcome", AttemptOutcome::from_word)?,
+        transcript: columns.string()?,
+    };
+    Ok((of, attempt))
+}
