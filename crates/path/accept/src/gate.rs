@@ -37,7 +37,7 @@ pub(crate) enum Crowded {
 }
 
 impl Gate {
-    /// A place on `listener`, whoever it is for.
+    /// A place on `listener`, whoever it is for. `limits` are those of the whole server.
     pub(crate) fn enter(&self, listener: &Listener, limits: &Limits) -> Result<Seat, Crowded> {
         let mut counts = hold(&self.counts);
         let name: Arc<str> = listener.name.as_str().into();

@@ -58,15 +58,37 @@ impl Intake {
             // One that could not be asked about says enough about the directory; the rest keeps its turn.
             let silent = matches!(decision, Decision::Later { .. });
             let routed = self.way_of(unrouted, decision);
-            let result = self.ledger().route(unrouted, routed, Vec::new()).await?;
-            if result == RouteResult::Escaped {
-                tracing::debug!(recipient = %unrouted.recipient.id, "somebody else moved it first");
-            }
+            self.route_or_postpone(unrouted, routed).await?;
             if silent {
                 return Ok(Pass::Done);
             }
         }
         Ok(if full { Pass::More } else { Pass::Done })
+    }
+
+    /// Records the way. One that the book does not take is put off, so that it stands in nobody's way; a store that cannot
+    /// write that either ends the pass.
+    async fn route_or_postpone(
+        &self,
+        unrouted: &Unrouted,
+        routed: Routed,
+    ) -> Result<(), LedgerError> {
+        let id = unrouted.recipient.id;
+        let result = match self.ledger().route(unrouted, routed, Vec::new()).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(recipient = %id, %error, "its way could not be recorded; it is put off");
+                let later = Routed::Later {
+                    retry_at: self.ledger().now() + ASK_AGAIN,
+                    reason: format!("its way could not be recorded: {error}"),
+                };
+                self.ledger().route(unrouted, later, Vec::new()).await?
+            }
+        };
+        if result == RouteResult::Escaped {
+            tracing::debug!(recipient = %id, "somebody else moved it first");
+        }
+        Ok(())
     }
 
     async fn who_is(&self, unrouted: &Unrouted) -> Decision {

@@ -209,10 +209,7 @@ async fn receive(hall: Arc<Hall>, listener: Arc<Listener>, door: Door) {
         };
         let settings = hall.intake.settings();
         let listener = current(&settings, &listener);
-        match hall
-            .gate
-            .enter(&listener, &listener.limits(&settings.limits))
-        {
+        match hall.gate.enter(&listener, &settings.limits) {
             Ok(seat) => {
                 sessions.spawn(session(hall.clone(), listener, settings, stream, seat));
             }

@@ -54,6 +54,11 @@ impl Session {
     /// Reads what the client says next, into the machine. Says 421 when nothing came in time, or the server stops.
     pub(super) async fn hear(&mut self, stream: &mut Stream) -> Result<(), Ended> {
         let wait = self.patience();
+        if wait.is_zero() {
+            // A read that is ready would win against any limit: the session is over whether or not more has come.
+            self.give_up("4.4.2 The session took too long");
+            return Ok(());
+        }
         let room = match self.machine.in_content() {
             true => READ_CONTENT,
             false => READ,

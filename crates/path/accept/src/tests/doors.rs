@@ -104,3 +104,14 @@ async fn curiosity_is_answered_politely() {
     client.says("EXPN team", "502 5.7.0 ").await;
     client.says("HELP", "214-2.0.0 ").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_listeners_own_limit_counts_its_own_sessions_alone() {
+    let own = "[[listener]]\nname = \"small\"\nprotocol = \"smtp\"\naddress = \"127.0.0.1:28\"\nmax_sessions = 1";
+    let house = house_with(own).await;
+    let _elsewhere = (house.client(MX).await, house.client(MX).await);
+    let _only = house.client("127.0.0.1:28").await;
+    let mut second = house.stranger("127.0.0.1:28").await;
+    assert!(second.hear().await.starts_with("421 4.3.2 "));
+    house.client(MX).await;
+}

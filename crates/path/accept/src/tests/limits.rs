@@ -116,5 +116,22 @@ async fn a_client_that_drips_has_an_end_too() {
             break;
         }
     }
-    assert_eq!(client.hear().await, "421 4.4.2 You took too long");
+    assert_eq!(client.hear().await, "421 4.4.2 The session took too long");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_session_ends_too() {
+    let house = house_with("[timeouts]\nserver_session = \"10m\"").await;
+    let mut client = house.greeted(MX).await;
+    for _ in 0..9 {
+        house.world.clock.sleep(Duration::from_secs(60)).await;
+        client.says("NOOP", "250").await;
+    }
+    house.world.clock.sleep(Duration::from_secs(50)).await;
+    client.send("NOOP\r\n".repeat(10)).await;
+    house.world.clock.sleep(Duration::from_secs(11)).await;
+    for _ in 0..10 {
+        assert!(client.hear().await.starts_with("250 "));
+    }
+    assert!(client.hear().await.starts_with("421 4.4.2 "));
 }

@@ -133,3 +133,27 @@ async fn reports_get_their_way_at_once() {
     stop.cancel();
     worker.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_recipient_whose_way_cannot_be_recorded_stands_in_nobodys_way() {
+    let house = house().await;
+    for to in ["eve@far.test", "jo@here.test"] {
+        house.ledger.accept(report(&house, &[to])).await.unwrap();
+    }
+    house
+        .store
+        .faults()
+        .fail_next_write(ground_store::StoreError::Refused("x".into()));
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(crate::resume(house.intake.clone(), stop.clone()));
+    house.world.clock.sleep(Duration::from_secs(5)).await;
+    let waiting = ["eve@far.test categorizing", "jo@here.test queued mailbox"];
+    assert_eq!(house.recipients().await, waiting);
+    house.world.clock.sleep(Duration::from_secs(30)).await;
+    assert_eq!(
+        house.recipients().await[0],
+        "eve@far.test queued mx:far.test"
+    );
+    stop.cancel();
+    worker.await.unwrap();
+}
