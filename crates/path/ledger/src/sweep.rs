@@ -148,9 +148,32 @@ impl Ledger {
     /// # Errors
     /// The store's.
     pub async fn due(&self, now: Time, limit: u32) -> Result<Vec<DueRow>, LedgerError> {
-        let rows = self
-            .read(DUE, vec![now.as_millis().into(), limit.into()])
-            .await?;
+        let values = vec![now.as_millis().into(), limit.into()];
+        self.due_rows(DUE, values).await
+    }
+
+    /// Recipients accepted before `before` that wait for a hop or the directory, those after the recipient `after`, in the
+    /// order of their ids: what a late policy looks at after a downtime.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn waiting_since(
+        &self,
+        before: Time,
+        after: Option<RecipientId>,
+        limit: u32,
+    ) -> Result<Vec<DueRow>, LedgerError> {
+        let after = after.map_or(0, RecipientId::key);
+        let values = vec![after.into(), before.as_millis().into(), limit.into()];
+        self.due_rows(WAITING, values).await
+    }
+
+    async fn due_rows(
+        &self,
+        text: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<DueRow>, LedgerError> {
+        let rows = self.read(text, values).await?;
         let mut due = Vec::with_capacity(rows.len());
         for row in &rows {
             match self.due_row(row) {

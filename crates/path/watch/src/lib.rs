@@ -1,1 +1,179 @@
 //! The sweeps that keep the promises, apart from delivery.
+//!
+//! **For what.** What is owed by time happens by time, whatever the queue does or does not do: delay notices, expiry in
+//! every state, alarms of forgotten holds, the return of lost claims, the heartbeat, and a regular look for what should not
+//! be. After a downtime of our own the late policy is applied before anything leaves.
+//!
+//! **The way through.** [`catch_up`] runs once, before the queue starts. [`Watch::start`] then runs the sweeps, each at its
+//! own pace and supervised: one that panics is logged and started anew.
+//!
+//! ```text
+//!   sweep      lost claims -> queued | held      due rows -> decide (pure) -> report composed -> one unit a message
+//!   heartbeat  the node lives, or has been replaced
+//!   reconcile  what is overdue, what waits for a way that is no longer there       -> alarms
+//!   audit      the whole book is added up                                           -> alarms
+//!   history    what ended long ago is removed
+//!   files      bodies' files that nobody needs any more are removed
+//! ```
+//!
+//! **Never.** Nothing here waits for a peer or shares a pool with delivery. Nothing is decided from memory: each pass asks
+//! the ledger anew and nothing wakes it earlier. Every write is guarded by the row as it was read.
+//!
+//! **Limits.** A pass takes `watch.sweep_batch` rows at a time; [`GROUPS_AT_ONCE`] messages are treated at one time, so that
+//! their units share a flush. A message whose treatment fails is looked at again after [`RECHECK`]; it delays no other.
+
+mod alarm;
+mod audit;
+mod decide;
+mod late;
+mod prune;
+mod reconcile;
+mod report;
+mod supervise;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use alarm::Alarm;
+pub use decide::RECHECK;
+pub use late::{Late, catch_up};
+pub use path_notify::ReporterError;
+pub use prune::FILES_INTERVAL;
+pub use sweep::GROUPS_AT_ONCE;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ground_settings::Settings;
+use path_ledger::{Heartbeat, Ledger};
+use path_notify::Reporter;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use alarm::Alarms;
+
+/// How often the node shows that it lives. A downtime is measured with this precision.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The running sweeps. Dropping it ends them at once; whatever they do is whole units, so nothing is left half done.
+#[derive(Debug)]
+pub struct Watch {
+    tasks: JoinSet<()>,
+    settings: watch::Sender<Arc<Settings>>,
+    alarms: watch::Receiver<BTreeSet<Alarm>>,
+    heartbeat: watch::Receiver<Heartbeat>,
+}
+
+/// What every sweep works with.
+#[derive(Clone)]
+struct Room {
+    ledger: Ledger,
+    settings: watch::Receiver<Arc<Settings>>,
+}
+
+impl Room {
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.ledger.world().clock.sleep(duration).await;
+    }
+}
+
+impl Watch {
+    /// Starts the sweeps.
+    ///
+    /// # Errors
+    /// The operator's: the hostname cannot stand in the address of reports.
+    pub fn start(ledger: Ledger, settings: Arc<Settings>) -> Result<Self, ReporterError> {
+        Reporter::new(&settings)?;
+        let (settings, received) = watch::channel(settings);
+        let room = Room {
+            ledger,
+            settings: received,
+        };
+        let (alarms, raised) = Alarms::new();
+        let (beats, heartbeat) = watch::channel(Heartbeat::Alive);
+        let mut watch = Self {
+            tasks: JoinSet::new(),
+            settings,
+            alarms: raised,
+            heartbeat,
+        };
+        watch.keep("sweep", &room, |room| sweep::run(room.clone()));
+        watch.keep("heartbeat", &room, move |room| {
+            beat(room.clone(), beats.clone())
+        });
+        let (reconciled, audited) = (alarms.clone(), alarms);
+        watch.keep("reconcile", &room, move |room| {
+            reconcile::run(room.clone(), reconciled.clone())
+        });
+        watch.keep("audit", &room, move |room| {
+            audit::run(room.clone(), audited.clone())
+        });
+        watch.keep("history", &room, |room| prune::history(room.clone()));
+        watch.keep("files", &room, |room| prune::files(room.clone()));
+        Ok(watch)
+    }
+
+    /// New settings, for every pass from now on.
+    ///
+    /// # Errors
+    /// The hostname cannot stand in the address of reports: the old settings stay.
+    pub fn set_settings(&self, settings: Arc<Settings>) -> Result<(), ReporterError> {
+        Reporter::new(&settings)?;
+        self.settings.send_replace(settings);
+        Ok(())
+    }
+
+    /// What should not be, as of the last passes.
+    #[must_use]
+    pub fn alarms(&self) -> BTreeSet<Alarm> {
+        self.alarms.borrow().clone()
+    }
+
+    /// Waits until another node has started under this node's name: this one must stop. Nothing it settles is taken.
+    pub async fn replaced(&self) {
+        let mut heartbeat = self.heartbeat.clone();
+        let replaced = heartbeat
+            .wait_for(|beat| *beat == Heartbeat::Replaced)
+            .await;
+        if replaced.is_err() {
+            // The task that beats is gone with the runtime; nobody was replaced.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Ends the sweeps and waits until they have ended.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    fn keep<W, F>(&mut self, name: &'static str, room: &Room, work: W)
+    where
+        W: Fn(&Room) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let room = room.clone();
+        let clock = room.ledger.world().clock.clone();
+        self.tasks
+            .spawn(supervise::keep(name, clock, move || work(&room)));
+    }
+}
+
+async fn beat(room: Room, beats: watch::Sender<Heartbeat>) {
+    loop {
+        match room.ledger.heartbeat().await {
+            Ok(beat) => {
+                if beat == Heartbeat::Replaced {
+                    tracing::error!("another node has started under this node's name");
+                }
+                beats.send_replace(beat);
+            }
+            Err(error) => tracing::warn!(%error, "no heartbeat was written"),
+        }
+        room.sleep(HEARTBEAT_INTERVAL).await;
+    }
+}

@@ -1,0 +1,42 @@
+//! History past its age, and the files of bodies nobody needs any more, are removed.
+
+use std::time::Duration;
+
+use path_ledger::LedgerError;
+use wire_message::Time;
+
+use crate::Room;
+
+/// How often files are removed. What is done with has no hurry; a crash leaves it for the next time.
+pub const FILES_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Messages removed in one transaction, so that the writer is never blocked for long.
+const MESSAGES_AT_ONCE: u32 = 200;
+
+pub(crate) async fn history(room: Room) {
+    loop {
+        if let Err(error) = pass(&room).await {
+            tracing::warn!(%error, "history could not be pruned");
+        }
+        room.sleep(room.settings().watch.prune_interval).await;
+    }
+}
+
+/// Removes all history past its age.
+pub(crate) async fn pass(room: &Room) -> Result<(), LedgerError> {
+    let history = room.settings().queue.history.as_millis();
+    let now = room.ledger.now().as_millis();
+    let before = now.saturating_sub(i64::try_from(history).unwrap_or(i64::MAX));
+    let before = Time::from_millis(before);
+    while room.ledger.prune(before, MESSAGES_AT_ONCE).await? >= u64::from(MESSAGES_AT_ONCE) {}
+    Ok(())
+}
+
+pub(crate) async fn files(room: Room) {
+    loop {
+        if let Err(error) = room.ledger.remove_done_files().await {
+            tracing::warn!(%error, "files of finished bodies could not be removed");
+        }
+        room.sleep(FILES_INTERVAL).await;
+    }
+}
