@@ -239,7 +239,10 @@ impl Client {
     /// The connection ended, or the driver gave it up. What stands in the input is read first.
     pub fn connection_lost(&mut self) {
         while self.take_reply() {}
-        let step = self.awaiting().unwrap_or(Step::Idle);
+        let step = match self.phase {
+            Phase::Handshake => Step::StartTls,
+            Phase::Opening | Phase::Open | Phase::Closed => self.awaiting().unwrap_or(Step::Idle),
+        };
         let quitting = matches!(self.pending.front(), Some(p) if p.what == What::Quit);
         self.end(match quitting {
             true => Closed::Quit,

@@ -527,6 +527,15 @@ fn starttls_begins_anew_and_takes_nothing_in_the_clear() {
         &["STARTTLS"],
         "D: starttls
         C: STARTTLS
+        S: 220 go
+        E: StartTls
+        D: lost
+        E: Lost STARTTLS",
+    );
+    check_with(
+        &["STARTTLS"],
+        "D: starttls
+        C: STARTTLS
         S: 454 4.7.0 no
         E: StartTlsRefused 454 4.7.0 no
         D: quit

@@ -6,7 +6,7 @@ mod ehlo;
 mod reader;
 
 pub use ehlo::{EhloResponse, Limits};
-pub use reader::{ReplyFault, ReplyReader};
+pub use reader::{REPLY_LINES, REPLY_OCTETS, ReplyFault, ReplyReader};
 
 use bytes::BytesMut;
 use std::borrow::Cow;

@@ -25,8 +25,8 @@ impl Server {
         self.decide(Verdict::Accept(None));
     }
 
-    /// Yes, in these words: 2yz, or 354 to DATA. They replace the usual ones, with two exceptions where there are
-    /// none: `STARTTLS` is answered as usual, and the first BDAT is answered when its octets were read.
+    /// Yes, in these words (2yz) instead of the usual ones. STARTTLS and DATA are answered as usual whatever the
+    /// words, and the first BDAT when its octets were read.
     pub fn accept_with(&mut self, reply: Reply) {
         self.decide(Verdict::Accept(Some(reply)));
     }
