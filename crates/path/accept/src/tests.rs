@@ -4,6 +4,7 @@ mod content;
 mod doors;
 mod limits;
 mod login;
+mod real;
 mod recipients;
 mod resume;
 mod stop;

@@ -75,7 +75,9 @@ impl Intake {
 fn ledger_trouble(error: &LedgerError) -> Reply {
     match error {
         LedgerError::Store(error) => store_trouble(error),
-        _ => Reply::plain(451, "4.3.0 A defect here; try again later"),
+        LedgerError::NoRecipients | LedgerError::NoSuchParent | LedgerError::Mixed(_) => {
+            Reply::plain(451, "4.3.0 A defect here; try again later")
+        }
     }
 }
 
