@@ -31,6 +31,8 @@ mod deadline;
 mod envelope;
 mod event;
 mod filter;
+#[cfg(test)]
+mod fixture;
 mod handoff;
 mod hop;
 mod id;

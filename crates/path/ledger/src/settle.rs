@@ -229,7 +229,9 @@ impl Ledger {
     }
 
     fn settlement_unit(&self, settlement: &Settlement) -> Result<Unit, LedgerError> {
-        let mut unit = Unit::new();
+        // First, for a final step may give up the last other reference to the body it needs. Copied, not moved: the
+        // caller's settlement is whole if this fails.
+        let mut unit = settlement.extra.clone();
         for (id, step) in &settlement.steps {
             self.take_step(*id, step, settlement, &mut unit);
             if let Some(attempt) = &settlement.attempt {
@@ -237,8 +239,6 @@ impl Ledger {
             }
         }
         self.join_notices(&settlement.notices, &mut unit)?;
-        // Copied, not moved: the caller's settlement is whole if this fails.
-        unit.join(settlement.extra.clone());
         Ok(unit)
     }
 
