@@ -44,6 +44,7 @@ pub(crate) struct Session {
     draft: Option<Draft>,
     started: Instant,
     handshake: Handshake,
+    farewell: Farewell,
 }
 
 /// Whether the client was told to shake hands.
@@ -51,6 +52,15 @@ pub(crate) struct Session {
 enum Handshake {
     No,
     Next,
+}
+
+/// Who ends the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// The client, with QUIT.
+    Theirs,
+    /// We, perhaps while the client still sends.
+    Ours,
 }
 
 /// What those hear for whom there is no room (RFC 5321 s3.8).
@@ -93,6 +103,7 @@ impl Session {
             refused_logins: 0,
             draft: None,
             handshake: Handshake::No,
+            farewell: Farewell::Ours,
         }
     }
 
@@ -182,7 +193,11 @@ impl Session {
                 tracing::debug!(peer = ?self.peer, ?why, "content refused");
                 self.draft = None;
             }
-            Event::Reset | Event::Quit => self.draft = None,
+            Event::Reset => self.draft = None,
+            Event::Quit => {
+                self.draft = None;
+                self.farewell = Farewell::Theirs;
+            }
             Event::Vrfy(_) | Event::Help(_) => self.machine.accept(),
             Event::Expn(_) => {
                 let words = "5.7.0 The members of lists are not told to anybody";

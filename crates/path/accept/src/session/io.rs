@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire_smtp::reply::Reply;
 
-use super::Session;
+use super::{Farewell, Session};
 
 /// Room for one read: commands are short, and a message of usual size comes in one.
 const READ: usize = 16 * 1024;
@@ -18,6 +18,9 @@ const READ_CONTENT: usize = 64 * 1024;
 
 /// How long the last words and the end of a connection may take.
 const HANG_UP: Duration = Duration::from_secs(5);
+
+/// Octets that are still read then, at most.
+const DRAINED_MAX: usize = 1024 * 1024;
 
 /// Content may go on for this many times the length of a session: a transaction is not cut off between two octets, but a
 /// client that drips has an end too.
@@ -126,7 +129,14 @@ impl Session {
     /// Ends the connection; the last words were sent.
     pub(super) async fn hang_up(&self, mut stream: Stream) -> Result<(), Ended> {
         let clock = &self.hall.intake.world().clock;
-        let closed = clock.timeout(HANG_UP, stream.shutdown()).await;
+        let closing = async {
+            stream.shutdown().await?;
+            match self.farewell {
+                Farewell::Theirs => Ok(()),
+                Farewell::Ours => drain(&mut stream).await,
+            }
+        };
+        let closed = clock.timeout(HANG_UP, closing).await;
         Ok(closed.map_err(|_late| Ended::Deaf)??)
     }
 
@@ -144,4 +154,16 @@ impl Session {
         self.login = None;
         Ok(stream)
     }
+}
+
+/// Reads what still comes: closing over unread octets resets the connection, and the client might lose our last words.
+async fn drain(stream: &mut Stream) -> io::Result<()> {
+    // On the heap: it would make every session's task larger for its last moment.
+    let mut piece = vec![0; 4096];
+    for _ in 0..DRAINED_MAX / piece.len() {
+        if stream.read(&mut piece).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }

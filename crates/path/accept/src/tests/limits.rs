@@ -135,3 +135,34 @@ async fn a_busy_session_ends_too() {
     }
     assert!(client.hear().await.starts_with("421 4.4.2 "));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fills_up_within_a_transaction_is_told_at_data() {
+    let house = house().await;
+    let mut client = house.greeted(MX).await;
+    client.says("MAIL FROM:<a@far.test>", "250").await;
+    client.says("RCPT TO:<jo@here.test>", "250").await;
+    house.simulation.disk.set_free(1_000_000);
+    house.world.clock.sleep(Duration::from_secs(2)).await;
+    client
+        .says("DATA", "452 4.3.1 The disk is almost full")
+        .await;
+    client.says("NOOP", "250").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fills_up_within_a_large_message_costs_that_message_alone() {
+    let house = house_with("[storage]\ninline_body = \"4 KiB\"").await;
+    let mut client = house.greeted(MX).await;
+    client.begins(&["jo@here.test"]).await;
+    house.simulation.disk.set_free(0);
+    let content = "0123456789\r\n".repeat(30_000);
+    client.send(format!("x: y\r\n\r\n{content}.\r\n")).await;
+    let answer = client.hear().await;
+    assert!(answer.starts_with("452 4.3.1 "), "{answer}");
+    house.simulation.disk.set_free(1 << 40);
+    house.world.clock.sleep(Duration::from_secs(2)).await;
+    let answer = client.mails(&["jo@here.test"], &content).await;
+    assert!(answer.starts_with("250 2.0.0 "), "{answer}");
+    assert_eq!(house.messages().await, 1);
+}

@@ -157,3 +157,37 @@ async fn one_recipient_whose_way_cannot_be_recorded_stands_in_nobodys_way() {
     stop.cancel();
     worker.await.unwrap();
 }
+
+/// Takes the directory's accounts away, or gives them back.
+async fn rename(house: &House, sql: &'static str) {
+    let mut unit = Unit::new();
+    unit.write(ground_store::Sql::new(sql), Vec::new());
+    house.store.write(unit).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_directory_is_silent_clients_wait_and_programs_are_served() {
+    let house = house().await;
+    rename(&house, "ALTER TABLE account RENAME TO away").await;
+    let mut client = house.greeted(MX).await;
+    client.says("MAIL FROM:<a@far.test>", "250").await;
+    client
+        .says(
+            "RCPT TO:<jo@here.test>",
+            "451 4.3.0 <jo@here.test>: cannot look this up",
+        )
+        .await;
+    client.says("DATA", "554 5.5.1 ").await;
+    let program = submission(&["jo@here.test"], "\n");
+    house.intake.submit(program).await.unwrap();
+    assert_eq!(house.recipients().await, ["jo@here.test categorizing"]);
+    let stop = CancellationToken::new();
+    let worker = tokio::spawn(crate::resume(house.intake.clone(), stop.clone()));
+    house.world.clock.sleep(Duration::from_secs(100)).await;
+    assert_eq!(house.recipients().await, ["jo@here.test categorizing"]);
+    rename(&house, "ALTER TABLE away RENAME TO account").await;
+    house.world.clock.sleep(Duration::from_secs(31)).await;
+    assert_eq!(house.recipients().await, ["jo@here.test queued mailbox"]);
+    stop.cancel();
+    worker.await.unwrap();
+}
