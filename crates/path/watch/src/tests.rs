@@ -1,1 +1,443 @@
-//! Tests.
+//! The promises about time, on a simulated clock and a store in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ground_settings::{LatePolicy, Settings};
+use ground_store::bodies::NewBody;
+use ground_store::{Options, Query, Store};
+use ground_world::{Simulation, World};
+use path_ledger::{
+    Birth, Envelope, HopKey, Ledger, LedgerOptions, MessageId, NewMessage, NewRecipient, Origin,
+};
+use tokio::sync::watch;
+use wire_message::report::{Action, Report};
+use wire_message::{Address, ReversePath, Time};
+use wire_smtp::command::{BodyType, Notify};
+
+use super::*;
+use crate::alarm::Alarm;
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(crate) fn envelope(sender: &str, received_at: Time) -> Envelope {
+    let sender = match sender {
+        "" => ReversePath::Null,
+        address => ReversePath::Address(Address::parse(address).unwrap()),
+    };
+    Envelope {
+        received_at,
+        sender,
+        origin: Origin::Smtp,
+        listener: "mx".into(),
+        peer: "192.0.2.1:4000".into(),
+        helo: "a.example".into(),
+        tls: String::new(),
+        auth: String::new(),
+        body_type: BodyType::SevenBit,
+        smtputf8: false,
+        ret: None,
+        envid: None,
+        message_id: "<1@a.example>".into(),
+        subject: "hello".into(),
+        cause: None,
+    }
+}
+
+/// A server's book and clock.
+struct Bench {
+    world: World,
+    _simulation: Simulation,
+    store: Store,
+    settings: Settings,
+    ledger: Ledger,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let (world, simulation) = World::simulated(7);
+        let store = Store::open("sqlite::memory:", Options::default(), &world);
+        let store = store.await.unwrap();
+        let mut settings = Settings::default();
+        // A minute is precise enough, and days pass quickly.
+        settings.watch.sweep_interval = MINUTE;
+        let ledger = open(&store, &world, &settings).await;
+        Self {
+            world,
+            _simulation: simulation,
+            store,
+            settings,
+            ledger,
+        }
+    }
+
+    /// The node starts again.
+    async fn restart(&mut self) {
+        self.ledger = open(&self.store, &self.world, &self.settings).await;
+    }
+
+    fn watch(&self) -> Watch {
+        Watch::start(self.ledger.clone(), Arc::new(self.settings.clone())).unwrap()
+    }
+
+    fn room(&self) -> Room {
+        Room {
+            ledger: self.ledger.clone(),
+            settings: watch::channel(Arc::new(self.settings.clone())).1,
+        }
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.world.clock.sleep(time).await;
+    }
+
+    async fn accept(&self, sender: &str, to: &[(&str, Option<Notify>, Birth)]) -> MessageId {
+        let id = self.ledger.new_id();
+        let recipient = |(address, notify, birth): &(&str, Option<Notify>, Birth)| NewRecipient {
+            address: Address::parse(address).unwrap(),
+            orcpt: None,
+            notify: *notify,
+            parent: None,
+            birth: birth.clone(),
+        };
+        let new = NewMessage {
+            id,
+            envelope: envelope(sender, self.ledger.now()),
+            body: NewBody::Inline(Bytes::from_static(b"Subject: hello\r\n\r\nHello.\r\n")),
+            recipients: to.iter().map(recipient).collect(),
+        };
+        self.ledger.accept(new).await.unwrap();
+        id
+    }
+
+    async fn rows(&self, text: &'static str) -> Vec<ground_store::Row> {
+        self.store.read(Query::new(text, Vec::new())).await.unwrap()
+    }
+
+    /// State by address, of all mail that is no report.
+    async fn states(&self) -> BTreeMap<String, String> {
+        const STATES: &str = "SELECT recipient.address, recipient.state FROM recipient \
+             JOIN message ON message.id = recipient.message WHERE message.origin <> 'report'";
+        let rows = self.rows(STATES).await;
+        let state = |row: &ground_store::Row| {
+            (
+                row.text(0).unwrap().to_owned(),
+                row.text(1).unwrap().to_owned(),
+            )
+        };
+        rows.iter().map(state).collect()
+    }
+
+    /// Reports in the book: when each was made, and what it says.
+    async fn reports(&self) -> Vec<(Time, Report)> {
+        const REPORTS: &str =
+            "SELECT id, received_at FROM message WHERE origin = 'report' ORDER BY id";
+        let mut reports = Vec::new();
+        for row in self.rows(REPORTS).await {
+            let body = self.store.read_body(row.int(0).unwrap()).await.unwrap();
+            let bytes = body.unwrap().whole(1 << 20).await.unwrap();
+            let made = Time::from_millis(row.int(1).unwrap());
+            reports.push((made, Report::parse(&bytes).unwrap()));
+        }
+        reports
+    }
+
+    /// At which age of the first minute each report was made, what it says, and of whom.
+    async fn told(&self, accepted: Time) -> Vec<(u64, Action, Vec<String>)> {
+        let reports = self.reports().await;
+        let told = |(made, report): (Time, Report)| {
+            let minutes = made.since(accepted).as_secs() / 60;
+            let named = report.recipients.iter();
+            let named = named.map(|one| one.final_recipient.to_string()).collect();
+            (minutes, report.kind(), named)
+        };
+        reports.into_iter().map(told).collect()
+    }
+}
+
+async fn open(store: &Store, world: &World, settings: &Settings) -> Ledger {
+    let options = LedgerOptions::from_settings("n1", settings);
+    Ledger::open(store.clone(), world.clone(), options)
+        .await
+        .unwrap()
+}
+
+fn queued() -> Birth {
+    Birth::Queued {
+        next_hop: HopKey::mx("b.example"),
+    }
+}
+
+fn held() -> Birth {
+    Birth::Held {
+        reason: "odd".into(),
+        by: "ann".into(),
+    }
+}
+
+fn unsure() -> Birth {
+    Birth::Categorizing {
+        reason: "the directory is down".into(),
+    }
+}
+
+const NEVER: Option<Notify> = Some(Notify::Never);
+
+fn state_of(states: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(address, state): &(&str, &str)| ((*address).to_owned(), (*state).to_owned());
+    states.iter().map(owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_hear_at_an_hour_at_a_day_and_at_the_end_whatever_the_state() {
+    let bench = Bench::new().await;
+    let accepted = bench.ledger.now();
+    let to = [
+        ("k@b.example", None, queued()),
+        ("l@b.example", None, held()),
+        ("m@b.example", None, unsure()),
+        ("n@b.example", NEVER, queued()),
+    ];
+    bench.accept("jo@a.example", &to).await;
+    let watch = bench.watch();
+    bench.pass(DAY * 4 + MINUTE * 2).await;
+    watch.stop().await;
+    let all: Vec<String> = ["k@b.example", "l@b.example", "m@b.example"]
+        .map(str::to_owned)
+        .into();
+    let told = bench.told(accepted).await;
+    for ((minutes, action, mut named), wanted) in told.into_iter().zip([
+        (60, Action::Delayed),
+        (24 * 60, Action::Delayed),
+        (96 * 60, Action::Failed),
+    ]) {
+        assert!(
+            (wanted.0..=wanted.0 + 1).contains(&minutes),
+            "{minutes} for {wanted:?}"
+        );
+        named.sort();
+        assert_eq!((action, named), (wanted.1, all.clone()));
+    }
+    assert_eq!(bench.reports().await.len(), 3);
+    let returned = to.map(|(address, ..)| (address, "returned"));
+    assert_eq!(bench.states().await, state_of(&returned));
+    assert_eq!(bench.ledger.audit().await.unwrap().difference, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_says_what_the_hop_said_last() {
+    let bench = Bench::new().await;
+    bench
+        .accept("jo@a.example", &[("k@b.example", None, queued())])
+        .await;
+    let (key, retry_at) = (HopKey::mx("b.example"), bench.ledger.now() + DAY);
+    let reply = "450 4.7.1 come back later";
+    let down = bench
+        .ledger
+        .hop_down(&key, retry_at, 3, reply, "mx.b.example");
+    down.await.unwrap();
+    bench.pass(HOUR + MINUTE).await;
+    sweep::pass(&bench.room()).await.unwrap();
+    let reports = bench.reports().await;
+    let outcome = &reports[0].1.recipients[0];
+    assert_eq!(outcome.diagnostic.as_ref().unwrap().text, reply);
+    assert_eq!(outcome.remote_mta.as_deref(), Some("mx.b.example"));
+    assert_eq!(outcome.status.to_string(), "4.7.1");
+    // Once only.
+    sweep::pass(&bench.room()).await.unwrap();
+    assert_eq!(bench.reports().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_sender_becomes_a_dead_letter_and_nobody_is_told() {
+    let bench = Bench::new().await;
+    bench.accept("", &[("k@b.example", None, queued())]).await;
+    bench.pass(DAY * 4).await;
+    sweep::pass(&bench.room()).await.unwrap();
+    assert_eq!(
+        bench.states().await,
+        state_of(&[("k@b.example", "dead_letter")])
+    );
+    assert!(bench.reports().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_smaller_than_what_is_due_leaves_nothing() {
+    let mut bench = Bench::new().await;
+    bench.settings.watch.sweep_batch = 3;
+    for _ in 0..10 {
+        bench
+            .accept("jo@a.example", &[("k@b.example", None, queued())])
+            .await;
+    }
+    bench.pass(DAY * 4).await;
+    sweep::pass(&bench.room()).await.unwrap();
+    assert_eq!(bench.reports().await.len(), 10);
+    let due = bench.ledger.due(bench.ledger.now() - HOUR, 100);
+    assert!(due.await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_nobody_settles_is_queued_again_without_a_restart() {
+    let bench = Bench::new().await;
+    let next_hop = HopKey::mx("b.example");
+    let claimed = Birth::Claimed { next_hop };
+    bench
+        .accept("jo@a.example", &[("k@b.example", None, claimed)])
+        .await;
+    let watch = bench.watch();
+    bench.pass(Duration::from_secs(30)).await;
+    assert_eq!(
+        bench.states().await,
+        state_of(&[("k@b.example", "in_flight")])
+    );
+    bench.pass(MINUTE * 2).await;
+    assert_eq!(bench.states().await, state_of(&[("k@b.example", "queued")]));
+    watch.stop().await;
+}
+
+/// Away for `away`, then the late policy: the states, and what senders were told.
+async fn late(policy: LatePolicy, away: Duration) -> (Late, BTreeMap<String, String>, Vec<Action>) {
+    let mut bench = Bench::new().await;
+    bench.settings.queue.late_policy = policy;
+    bench
+        .accept(
+            "jo@a.example",
+            &[
+                ("k@b.example", None, queued()),
+                ("l@b.example", NEVER, queued()),
+            ],
+        )
+        .await;
+    bench.accept("", &[("m@b.example", None, unsure())]).await;
+    bench.pass(away).await;
+    bench.restart().await;
+    let late = catch_up(&bench.ledger, &bench.settings).await.unwrap();
+    sweep::pass(&bench.room()).await.unwrap();
+    let reports = bench.reports().await;
+    let actions = reports.iter().map(|(_, report)| report.kind()).collect();
+    (late, bench.states().await, actions)
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_long_downtime_late_mail_is_treated_as_the_policy_says() {
+    let all = |state, nobody| {
+        state_of(&[
+            ("k@b.example", state),
+            ("l@b.example", state),
+            ("m@b.example", nobody),
+        ])
+    };
+    let (noticed, states, told) = late(LatePolicy::DeliverWithNotice, HOUR * 5).await;
+    assert_eq!((noticed.noticed, noticed.silent), (1, 2));
+    assert_eq!(
+        (states, told),
+        (
+            state_of(&[
+                ("k@b.example", "queued"),
+                ("l@b.example", "queued"),
+                ("m@b.example", "categorizing")
+            ]),
+            vec![Action::Delayed],
+        )
+    );
+    let (kept, states, told) = late(LatePolicy::Hold, HOUR * 5).await;
+    assert_eq!(kept.held, 3);
+    // The notice of the first hour is owed all the same.
+    assert_eq!((states, told), (all("held", "held"), vec![Action::Delayed]));
+    let (gone, states, told) = late(LatePolicy::Return, HOUR * 5).await;
+    assert_eq!(gone.returned, 3);
+    assert_eq!(
+        (states, told),
+        (all("returned", "dead_letter"), vec![Action::Failed])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_downtime_is_no_reason_and_a_lifetime_ends_during_a_long_one() {
+    let (late_by_little, states, _) = late(LatePolicy::Return, HOUR * 3).await;
+    assert_eq!(late_by_little, Late::default());
+    assert_eq!(states["k@b.example"], "queued");
+    let (after_days, states, told) = late(LatePolicy::DeliverWithNotice, DAY * 5).await;
+    assert_eq!(after_days, Late::default());
+    assert_eq!(states["k@b.example"], "returned");
+    assert_eq!(states["m@b.example"], "dead_letter");
+    assert_eq!(told, [Action::Failed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_counted_anew_after_each_alarm() {
+    let bench = Bench::new().await;
+    bench
+        .accept("jo@a.example", &[("k@b.example", NEVER, held())])
+        .await;
+    let watch = bench.watch();
+    bench.pass(DAY * 3 + MINUTE * 10).await;
+    watch.stop().await;
+    let alarms = bench
+        .rows("SELECT at FROM event WHERE kind = 'hold_forgotten'")
+        .await;
+    assert_eq!(alarms.len(), 3);
+    assert_eq!(bench.states().await, state_of(&[("k@b.example", "held")]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn mail_for_a_connector_that_is_gone_and_overdue_mail_raise_alarms() {
+    let bench = Bench::new().await;
+    let next_hop = HopKey::via("gone");
+    let birth = Birth::Queued {
+        next_hop: next_hop.clone(),
+    };
+    bench
+        .accept("jo@a.example", &[("k@b.example", None, birth)])
+        .await;
+    let found = reconcile::look(&bench.room()).await.unwrap();
+    assert_eq!(found, BTreeSet::from([Alarm::NoSuchConnector(next_hop)]));
+    bench.pass(HOUR + bench.settings.watch.slack + MINUTE).await;
+    let found = reconcile::look(&bench.room()).await.unwrap();
+    assert!(
+        found.iter().any(|alarm| matches!(alarm, Alarm::Overdue(_))),
+        "{found:?}"
+    );
+    let watch = bench.watch();
+    bench.pass(MINUTE * 2).await;
+    let left = watch.alarms();
+    assert!(
+        !left.iter().any(|alarm| matches!(alarm, Alarm::Overdue(_))),
+        "{left:?}"
+    );
+    assert!(
+        left.iter()
+            .any(|alarm| matches!(alarm, Alarm::NoSuchConnector(_))),
+        "{left:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_is_pruned_at_its_age_and_not_before() {
+    let bench = Bench::new().await;
+    bench
+        .accept("jo@a.example", &[("k@b.example", NEVER, queued())])
+        .await;
+    let watch = bench.watch();
+    bench.pass(DAY * 33).await;
+    assert_eq!(bench.states().await.len(), 1);
+    bench.pass(DAY * 2).await;
+    assert!(bench.states().await.is_empty());
+    watch.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_beats_while_it_lives_and_learns_that_it_was_replaced() {
+    let bench = Bench::new().await;
+    let watch = bench.watch();
+    bench.pass(HOUR * 5).await;
+    let successor = open(&bench.store, &bench.world, &bench.settings).await;
+    assert!(successor.downtime() <= HEARTBEAT_INTERVAL);
+    let replaced = bench.world.clock.timeout(MINUTE, watch.replaced()).await;
+    assert_eq!(replaced, Ok(()));
+}
