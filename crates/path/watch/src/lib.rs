@@ -53,8 +53,8 @@ use tokio::task::JoinSet;
 
 use alarm::Alarms;
 
-/// How often the node shows that it lives. A downtime is measured with this precision.
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the node shows that it lives. A downtime is measured with this precision; hours of it matter.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The running sweeps. Dropping it ends them at once; whatever they do is whole units, so nothing is left half done.
 #[derive(Debug)]
