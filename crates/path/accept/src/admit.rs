@@ -81,6 +81,11 @@ impl Draft {
     pub(crate) fn recipients(&self) -> usize {
         self.recipients.asked()
     }
+
+    /// Octets of content so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.begun.as_ref().map_or(0, |begun| begun.content.size())
+    }
 }
 
 impl Intake {

@@ -10,11 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire_smtp::reply::Reply;
 
 use super::{Farewell, Session};
+use crate::admit::Draft;
 
 /// Room for one read: commands are short, and a message of usual size comes in one.
 const READ: usize = 16 * 1024;
-/// The same while content comes.
-const READ_CONTENT: usize = 64 * 1024;
+/// The same once a message has shown to be large: fewer system calls, and only its session pays the memory.
+const READ_LARGE: usize = 64 * 1024;
 
 /// How long the last words and the end of a connection may take.
 const HANG_UP: Duration = Duration::from_secs(5);
@@ -62,8 +63,9 @@ impl Session {
             self.give_up("4.4.2 The session took too long");
             return Ok(());
         }
-        let room = match self.machine.in_content() {
-            true => READ_CONTENT,
+        let received = self.draft.as_ref().map_or(0, Draft::received);
+        let room = match received >= READ_LARGE as u64 {
+            true => READ_LARGE,
             false => READ,
         };
         let may_stop = !self.machine.in_transaction();
