@@ -3,16 +3,19 @@
 //! It runs before the queue starts, so that nothing leaves undecided. What is past its lifetime is not its business: the
 //! sweep returns it, and no claim takes it.
 
+use std::ops::AddAssign;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ground_settings::{LatePolicy, Settings};
 use path_ledger::{DueRow, EventKind, Ledger, LedgerError, LedgerOptions, Sweep, Swept};
 use path_notify::{Action, Said};
+use tokio::task::{JoinError, JoinSet};
 use wire_message::{Class, EnhancedStatus, Time};
 
 use crate::decide::{can_be_told, next_notice};
 use crate::report::{compose, in_words};
-use crate::sweep::group;
+use crate::sweep::{GROUPS_AT_ONCE, group};
 
 /// Not accepting messages at the time (RFC 3463 s3.4).
 const WAS_AWAY: (u16, u16) = (3, 2);
@@ -31,6 +34,15 @@ pub struct Late {
     pub held: u64,
     /// Returned, or dead letters when there is no sender.
     pub returned: u64,
+}
+
+impl AddAssign for Late {
+    fn add_assign(&mut self, more: Late) {
+        self.noticed += more.noticed;
+        self.silent += more.silent;
+        self.held += more.held;
+        self.returned += more.returned;
+    }
 }
 
 /// What becomes of one late recipient.
@@ -67,9 +79,8 @@ pub async fn catch_up(ledger: &Ledger, settings: &Settings) -> Result<Late, Ledg
         after = Some(last.recipient.id);
         let (now, options) = (ledger.now(), ledger.options());
         let policy = settings.queue.late_policy;
-        for (verdict, rows) in group(rows, |row| judge(row, policy, now, &options)) {
-            treat(ledger, settings, &verdict, &rows, away, &mut late).await?;
-        }
+        let groups = group(rows, |row| judge(row, policy, now, &options));
+        late += treat_all(ledger, settings, groups, away).await?;
     }
     let detail = format!(
         "away for {}: {} go on with a notice, {} without, {} held, {} returned",
@@ -98,20 +109,52 @@ fn judge(row: &DueRow, policy: LatePolicy, now: Time, options: &LedgerOptions) -
     }
 }
 
+/// Treats groups beside each other, so that their units share a flush: the queue waits for this.
+async fn treat_all(
+    ledger: &Ledger,
+    settings: &Settings,
+    groups: Vec<(Verdict, Vec<DueRow>)>,
+    away: Duration,
+) -> Result<Late, LedgerError> {
+    let settings = Arc::new(settings.clone());
+    let (mut late, mut tasks) = (Late::default(), JoinSet::new());
+    for (verdict, rows) in groups {
+        if tasks.len() >= GROUPS_AT_ONCE
+            && let Some(joined) = tasks.join_next().await
+        {
+            late += ended(joined)?;
+        }
+        let (ledger, settings) = (ledger.clone(), settings.clone());
+        tasks.spawn(async move { treat(&ledger, &settings, &verdict, &rows, away).await });
+    }
+    while let Some(joined) = tasks.join_next().await {
+        late += ended(joined)?;
+    }
+    Ok(late)
+}
+
+/// A panic here goes on: nothing may leave before late mail was treated.
+fn ended(joined: Result<Result<Late, LedgerError>, JoinError>) -> Result<Late, LedgerError> {
+    joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
 async fn treat(
     ledger: &Ledger,
     settings: &Settings,
     verdict: &Verdict,
     rows: &[DueRow],
     away: Duration,
-    late: &mut Late,
-) -> Result<(), LedgerError> {
+) -> Result<Late, LedgerError> {
     let reason = format!(
         "it waited because this server was away for {}",
         in_words(away)
     );
-    let said = |class| Said::ours(EnhancedStatus::new(class, WAS_AWAY.0, WAS_AWAY.1), &reason);
-    let (sweep, count) = match verdict {
+    let said = |class| {
+        let status = EnhancedStatus::new(class, WAS_AWAY.0, WAS_AWAY.1);
+        Said::ours(status, &reason)
+    };
+    let (none, count) = (Late::default(), rows.len() as u64);
+    let (sweep, late) = match verdict {
         Verdict::Notice { next_notify_at } => {
             let words = |_: &DueRow| said(Class::Temporary);
             let notices = compose(ledger, settings, Action::Delayed, rows, words).await;
@@ -120,26 +163,32 @@ async fn treat(
                 notices,
                 next_notify_at,
             };
-            (sweep, &mut late.noticed)
+            let noticed = count;
+            (sweep, Late { noticed, ..none })
         }
         Verdict::GoOn => {
-            late.silent += rows.len() as u64;
-            return Ok(());
+            let silent = count;
+            return Ok(Late { silent, ..none });
         }
         Verdict::Hold => {
             let by = LATE.to_owned();
-            (Sweep::Hold { reason, by }, &mut late.held)
+            let held = count;
+            (Sweep::Hold { reason, by }, Late { held, ..none })
         }
         Verdict::Return => {
             let words = |_: &DueRow| said(Class::Permanent);
             let notices = compose(ledger, settings, Action::Failed, rows, words).await;
-            let cause = reason.clone();
-            (Sweep::ReturnLate { cause, notices }, &mut late.returned)
+            let sweep = Sweep::ReturnLate {
+                cause: reason.clone(),
+                notices,
+            };
+            let returned = count;
+            (sweep, Late { returned, ..none })
         }
-        Verdict::Expired => return Ok(()),
+        Verdict::Expired => return Ok(none),
     };
-    if ledger.sweep(rows, sweep).await? == Swept::Done {
-        *count += rows.len() as u64;
+    match ledger.sweep(rows, sweep).await? {
+        Swept::Done => Ok(late),
+        Swept::Escaped => Ok(none),
     }
-    Ok(())
 }

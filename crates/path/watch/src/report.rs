@@ -107,12 +107,48 @@ pub(crate) fn expiry_cause(rows: &[DueRow]) -> String {
     }
 }
 
-/// A duration for people: the largest unit that tells it exactly.
+/// A duration for people: in its two largest units.
 pub(crate) fn in_words(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
-    let fits = |&&(size, _): &&(u64, &str)| seconds >= size && seconds.is_multiple_of(size);
-    let (size, name) = units.iter().find(fits).copied().unwrap_or((1, "second"));
-    let count = seconds / size;
-    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    let mut rest = duration.as_secs();
+    let units = [
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+        (1, "second"),
+    ];
+    let mut words = Vec::new();
+    for (size, name) in units.into_iter().skip_while(|unit| unit.0 > rest).take(2) {
+        let count = rest / size;
+        rest %= size;
+        match count {
+            0 => {}
+            1 => words.push(format!("1 {name}")),
+            _ => words.push(format!("{count} {name}s")),
+        }
+    }
+    if words.is_empty() {
+        return "0 seconds".to_owned();
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_in_its_two_largest_units() {
+        for (seconds, words) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (60, "1 minute"),
+            (90, "1 minute 30 seconds"),
+            (18_030, "5 hours"),
+            (19_830, "5 hours 30 minutes"),
+            (345_600, "4 days"),
+            (432_059, "5 days"),
+        ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+    }
 }

@@ -254,6 +254,27 @@ async fn a_notice_says_what_the_hop_said_last() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_returns_the_stored_message_its_head_for_a_delay_and_all_of_it_at_the_end() {
+    let mut bench = Bench::new().await;
+    bench
+        .accept("jo@a.example", &[("k@b.example", None, queued())])
+        .await;
+    // Nothing is left in memory.
+    bench.restart().await;
+    for age in [HOUR, DAY * 4] {
+        bench.pass(age).await;
+        sweep::pass(&bench.room()).await.unwrap();
+    }
+    let returned = bench.reports().await;
+    let returned: Vec<&[u8]> = returned
+        .iter()
+        .map(|(_, report)| report.original.bytes())
+        .collect();
+    let whole = b"Subject: hello\r\n\r\nHello.\r\n".as_slice();
+    assert_eq!(returned, [b"Subject: hello\r\n".as_slice(), whole]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_no_sender_becomes_a_dead_letter_and_nobody_is_told() {
     let bench = Bench::new().await;
     bench.accept("", &[("k@b.example", None, queued())]).await;
