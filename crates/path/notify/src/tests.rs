@@ -215,90 +215,41 @@ fn what_the_envelope_and_the_reply_said_stands_in_the_report() {
     }
 }
 
+/// What happened, our status if the words are ours, the words, and the status and kind of diagnostic in the report.
+const STATUSES: &[(Action, &str, &str, &str, &str)] = &[
+    (Action::Failed, "", "550 5.1.1 no", "5.1.1", "smtp"),
+    (Action::Failed, "", "550 no", "5.0.0", "smtp"),
+    (Action::Failed, "", "550 4.1.1 odd", "5.0.0", "smtp"),
+    (Action::Failed, "", "450 4.7.1 wait", "4.7.1", "smtp"),
+    (Action::Failed, "4.4.7", "too late", "4.4.7", "x-postrider"),
+    (Action::Failed, "", "", "5.0.0", ""),
+    (Action::Delayed, "", "450 4.7.1 wait", "4.7.1", "smtp"),
+    (Action::Delayed, "", "554 5.7.1 no", "4.7.1", "smtp"),
+    (Action::Delayed, "", "refused", "4.0.0", "x-postrider"),
+    (Action::Delayed, "", "1234 no code", "4.0.0", "x-postrider"),
+    (Action::Delayed, "", "999 bottles", "4.0.0", "x-postrider"),
+    (Action::Relayed, "", "250 2.6.0 ok", "2.6.0", "smtp"),
+    (Action::Delivered, "", "250 ok", "2.0.0", "smtp"),
+    (Action::Expanded, "5.1.1", "list", "2.0.0", "x-postrider"),
+];
+
 #[test]
 fn a_status_has_the_class_of_what_happened_and_the_detail_that_was_said() {
-    let ours = |status: &str| Said::ours(status.parse().unwrap(), "our words");
-    for (action, said, status, kind) in [
-        (
-            Action::Failed,
-            Said::reply("h", "550 5.1.1 no"),
-            "5.1.1",
-            "smtp",
-        ),
-        (Action::Failed, Said::reply("h", "550 no"), "5.0.0", "smtp"),
-        (
-            Action::Failed,
-            Said::reply("h", "550 4.1.1 odd"),
-            "5.0.0",
-            "smtp",
-        ),
-        (
-            Action::Failed,
-            Said::reply("h", "450 4.7.1 wait"),
-            "4.7.1",
-            "smtp",
-        ),
-        (Action::Failed, ours("4.4.7"), "4.4.7", "x-postrider"),
-        (Action::Failed, Said::default(), "5.0.0", ""),
-        (
-            Action::Delayed,
-            Said::reply("h", "450 4.7.1 wait"),
-            "4.7.1",
-            "smtp",
-        ),
-        (
-            Action::Delayed,
-            Said::reply("h", "554 5.7.1 no"),
-            "4.7.1",
-            "smtp",
-        ),
-        (
-            Action::Delayed,
-            Said::reply("h", "connection refused"),
-            "4.0.0",
-            "x-postrider",
-        ),
-        (
-            Action::Delayed,
-            Said::reply("h", "1234 is no code"),
-            "4.0.0",
-            "x-postrider",
-        ),
-        (
-            Action::Delayed,
-            Said::reply("", "999 bottles"),
-            "4.0.0",
-            "x-postrider",
-        ),
-        (
-            Action::Relayed,
-            Said::reply("h", "250 2.6.0 ok"),
-            "2.6.0",
-            "smtp",
-        ),
-        (
-            Action::Delivered,
-            Said::reply("h", "250 ok"),
-            "2.0.0",
-            "smtp",
-        ),
-        (Action::Expanded, ours("5.1.1"), "2.0.0", "x-postrider"),
-    ] {
+    for (action, ours, text, status, kind) in STATUSES {
         let mut one = fate("k@b.example", Some(on(true, true, true)));
-        one.said = said;
-        let (_, report) = owed(told(action, &[one.clone()]));
+        one.said = Said {
+            peer: "mx.b.example".into(),
+            text: (*text).into(),
+            status: ours.parse().ok(),
+        };
+        let (_, report) = owed(told(*action, &[one]));
         let outcome = &report.recipients[0];
-        assert_eq!(
-            outcome.status.to_string(),
-            status,
-            "{action:?} {:?}",
-            one.said
-        );
+        assert_eq!(&outcome.status.to_string(), status, "{action:?} {text}");
         let said = outcome.diagnostic.as_ref();
-        assert_eq!(said.map_or("", |said| &said.kind), kind, "{:?}", one.said);
-        assert_eq!(outcome.action, action);
+        assert_eq!(said.map_or("", |said| &said.kind), *kind, "{text}");
+        assert_eq!(outcome.action, *action);
         let until = outcome.will_retry_until;
-        assert_eq!(until.is_some(), action == Action::Delayed);
+        assert_eq!(until.is_some(), *action == Action::Delayed);
     }
 }
 

@@ -109,7 +109,8 @@ pub(crate) fn expiry_cause(rows: &[DueRow]) -> String {
 
 /// A duration for people: in its two largest units.
 pub(crate) fn in_words(duration: Duration) -> String {
-    let mut rest = duration.as_secs();
+    let seconds = duration.as_secs();
+    let mut rest = seconds;
     let units = [
         (86_400, "day"),
         (3_600, "hour"),
@@ -117,7 +118,11 @@ pub(crate) fn in_words(duration: Duration) -> String {
         (1, "second"),
     ];
     let mut words = Vec::new();
-    for (size, name) in units.into_iter().skip_while(|unit| unit.0 > rest).take(2) {
+    for (size, name) in units
+        .into_iter()
+        .skip_while(|unit| unit.0 > seconds)
+        .take(2)
+    {
         let count = rest / size;
         rest %= size;
         match count {
