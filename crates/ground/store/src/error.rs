@@ -22,7 +22,8 @@ pub enum StoreError {
     /// A constraint refused the unit: a defect of the caller. Nothing was stored.
     #[error("the store refused this: {0}")]
     Refused(String),
-    /// The disk is full. Nothing was stored. The operator's move; works again as soon as there is room.
+    /// The disk is full. Nothing was stored (only a flush that fails for want of room, just before a power cut, can leave the
+    /// unit stored). The operator's move; works again as soon as there is room.
     #[error("the disk of the store is full: {0}")]
     Full(String),
     /// The store could not be reached, or did not answer in time; the write may or may not have happened.

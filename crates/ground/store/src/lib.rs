@@ -57,7 +57,8 @@ pub struct Options {
     pub write_deadline: Duration,
     /// A query that is not answered in this time is given up.
     pub read_deadline: Duration,
-    /// Octets of page cache for the writer; each reader has a quarter of it.
+    /// Octets of page cache for the writer; each reader has a quarter of it. More is slower: SQLite may look through all of
+    /// it at a commit, and the system keeps the file in memory anyway.
     pub cache_bytes: usize,
     /// Octets of the write-ahead log at which it is moved into the database beside the commits.
     pub log_bytes_soft: u64,
@@ -77,9 +78,9 @@ impl Default for Options {
             rows_per_query: 100_000,
             write_deadline: Duration::from_secs(30),
             read_deadline: Duration::from_secs(30),
-            cache_bytes: 64 << 20,
-            log_bytes_soft: 16 << 20,
-            log_bytes_hard: 128 << 20,
+            cache_bytes: 16 << 20,
+            log_bytes_soft: 32 << 20,
+            log_bytes_hard: 256 << 20,
             orphan_grace: Duration::from_secs(60 * 60),
         }
     }

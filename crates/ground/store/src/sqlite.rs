@@ -99,6 +99,10 @@ impl Threads {
             now_millis: world.clock.now().as_millis(),
             panic_next: Arc::clone(&panic_next),
             checkpoints: Checkpoints::start(file.to_owned(), bounds)?,
+            room: writer::Room {
+                disk: world.disk.clone(),
+                runtime: tokio::runtime::Handle::current(),
+            },
         };
         writer::start(plan, write_jobs)?
             .await

@@ -64,6 +64,10 @@ impl Connection {
     ) -> Result<Self, StoreError> {
         raw.busy_timeout(BUSY).map_err(translate)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
+        if role == Role::Writer {
+            // Before the journal mode: changing that writes to the file.
+            super::migrate::refuse_foreign(&raw)?;
+        }
         let kib = cache_bytes / 1024;
         // recursive_triggers: without it REPLACE deletes rows behind the back of the delete triggers.
         raw.execute_batch(&format!(
@@ -236,10 +240,10 @@ pub(super) fn translate(error: rusqlite::Error) -> StoreError {
     if code == ErrorCode::DiskFull {
         return StoreError::Full(said);
     }
-    if matches!(
-        code,
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SchemaChanged
-    ) {
+    if code == ErrorCode::NotADatabase {
+        return StoreError::Unfit(said);
+    }
+    if code == ErrorCode::DatabaseCorrupt {
         return StoreError::Damaged(said);
     }
     if matches!(
@@ -248,6 +252,7 @@ pub(super) fn translate(error: rusqlite::Error) -> StoreError {
             | ErrorCode::CannotOpen
             | ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
+            | ErrorCode::SchemaChanged
             | ErrorCode::OutOfMemory
             | ErrorCode::ReadOnly
             | ErrorCode::PermissionDenied

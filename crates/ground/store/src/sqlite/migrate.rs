@@ -54,20 +54,24 @@ pub(super) fn migrate(connection: &mut Connection, now_millis: i64) -> Result<()
     Ok(())
 }
 
-/// Numbers and checksums of the steps applied so far, in order.
-fn applied(connection: &mut Connection) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
-    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
-    let tables = connection.read(names, &[], usize::MAX)?;
-    if tables.is_empty() {
-        connection.batch(BOOK)?;
-        return Ok(Vec::new());
-    }
-    if !tables.iter().any(|row| row.text(0) == Ok("migration")) {
+/// Says no to a database of something else, having only read it.
+pub(super) fn refuse_foreign(raw: &rusqlite::Connection) -> Result<(), StoreError> {
+    let tables = "SELECT COUNT(*), COALESCE(SUM(name = 'migration'), 0) FROM sqlite_schema WHERE type = 'table'";
+    let (all, books): (i64, i64) = raw
+        .query_row(tables, (), |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(translate)?;
+    if all > 0 && books == 0 {
         return Err(StoreError::Unfit(
             "the file is a database of something else (it has tables, but no record of our schema)"
                 .into(),
         ));
     }
+    Ok(())
+}
+
+/// Numbers and checksums of the steps applied so far, in order.
+fn applied(connection: &mut Connection) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    connection.batch(BOOK)?;
     let book = "SELECT number, checksum FROM migration ORDER BY number";
     let rows = connection.read(book, &[], usize::MAX)?;
     rows.iter()

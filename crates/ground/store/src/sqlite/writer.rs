@@ -4,10 +4,12 @@
 //! the thread opens a fresh connection and goes on with the units that wait.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ground_world::disk::Disk;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
@@ -31,6 +33,33 @@ pub(super) struct Plan {
     pub(super) now_millis: i64,
     pub(super) panic_next: Arc<AtomicBool>,
     pub(super) checkpoints: Checkpoints,
+    pub(super) room: Room,
+}
+
+/// Tells whether the disk is full: SQLite says so for most failures of that kind, but not for those of a flush or of its
+/// shared memory.
+pub(super) struct Room {
+    pub(super) disk: Disk,
+    pub(super) runtime: Handle,
+}
+
+/// Less room than this is none.
+const NO_ROOM: u64 = 1 << 20;
+
+impl Room {
+    fn explain(&self, file: &Path, error: StoreError) -> StoreError {
+        let StoreError::Unavailable(said) = error else {
+            return error;
+        };
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        match self.runtime.block_on(self.disk.free(folder)) {
+            Ok(free) if free < NO_ROOM => StoreError::Full(said),
+            Ok(_) | Err(_) => StoreError::Unavailable(said),
+        }
+    }
 }
 
 /// Opens the database on a new thread, which then serves `jobs` until nobody can send any more.
@@ -84,6 +113,7 @@ fn serve(plan: &mut Plan, first: Option<Connection>, jobs: &mut mpsc::Receiver<J
         connection = match current {
             Ok(current) => commit(plan, current, group),
             Err(error) => {
+                let error = plan.room.explain(&plan.file, error);
                 tracing::error!(%error, "the store's writer cannot open the database");
                 refuse(group, &error);
                 None
@@ -126,6 +156,7 @@ fn commit(plan: &mut Plan, mut connection: Connection, group: Vec<Job>) -> Optio
         .iter()
         .any(|answer| matches!(answer, Err(StoreError::Unavailable(_))));
     for (job, answer) in group.into_iter().zip(answers) {
+        let answer = answer.map_err(|error| plan.room.explain(&plan.file, error));
         tell(job.answer, answer);
     }
     if broken {
