@@ -1,2 +1,10 @@
 //! The Postrider mail server.
-fn main() {}
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    postrider::cli::run()
+}

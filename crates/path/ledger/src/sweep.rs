@@ -115,6 +115,18 @@ const WAITING: &str = concat!(
      ORDER BY recipient.id LIMIT $3"
 );
 
+const ONE: &str = concat!(
+    "SELECT ",
+    recipient_columns!(),
+    ", ",
+    message_columns!(),
+    ", ",
+    hop_columns!(),
+    " FROM recipient JOIN message ON message.id = recipient.message \
+     LEFT JOIN next_hop ON next_hop.key = recipient.next_hop \
+     WHERE recipient.id = $1 AND recipient.finished_at IS NULL"
+);
+
 const END: Sql = Sql::new(
     "UPDATE recipient SET state = $5, finished_at = $6, cause = $7, actor = $8, deadline_at = NULL, notify_at = NULL, \
      claimed_by = NULL, claimed_until = NULL, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL \
@@ -166,6 +178,15 @@ impl Ledger {
         let after = after.map_or(0, RecipientId::key);
         let values = vec![after.into(), before.as_millis().into(), limit.into()];
         self.due_rows(WAITING, values).await
+    }
+
+    /// One recipient that is not final, with its envelope: what a report on a person's act tells of. `None` when it is final.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn waiting_recipient(&self, id: RecipientId) -> Result<Option<DueRow>, LedgerError> {
+        let rows = self.due_rows(ONE, vec![id.into()]).await?;
+        Ok(rows.into_iter().next())
     }
 
     async fn due_rows(

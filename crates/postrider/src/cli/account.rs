@@ -1,0 +1,113 @@
+//! `postrider account`: who has a mailbox here.
+
+use std::io::BufRead;
+
+use ground_settings::Size;
+
+use super::{Context, Exit, print};
+use crate::control::{Password, Question};
+
+const COLUMNS: &[print::Column] = &[
+    ("ACCOUNT", "address"),
+    ("MAY LOG IN", "may_log_in"),
+    ("QUOTA", "quota"),
+    ("SINCE", "created_at"),
+];
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Account {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// Make an account.
+    Add {
+        address: String,
+        #[command(flatten)]
+        secret: Secret,
+        /// How much its mailbox may hold, such as 500MB.
+        #[arg(long, value_parser = size)]
+        quota: Option<Size>,
+    },
+    /// Set another password.
+    Password {
+        address: String,
+        #[command(flatten)]
+        secret: Secret,
+    },
+    /// Remove an account.
+    Remove {
+        address: String,
+        /// Its mail goes with it.
+        #[arg(long)]
+        with_mail: bool,
+    },
+    /// All accounts.
+    List,
+    /// One account.
+    Show { address: String },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Secret {
+    /// The password; other users of this machine may see it.
+    #[arg(long)]
+    password: Option<String>,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    password_stdin: bool,
+    /// It takes mail, and cannot log in.
+    #[arg(long)]
+    no_login: bool,
+}
+
+impl Secret {
+    fn read(self) -> Result<Option<Password>, Exit> {
+        if self.no_login {
+            return Ok(None);
+        }
+        if let Some(password) = self.password {
+            return Ok(Some(Password(password)));
+        }
+        let mut line = String::new();
+        if let Err(error) = std::io::stdin().lock().read_line(&mut line) {
+            print::error(&format!("the password cannot be read: {error}"));
+            return Err(Exit::Wrong);
+        }
+        Ok(Some(Password(
+            line.trim_end_matches(['\r', '\n']).to_owned(),
+        )))
+    }
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    text.parse()
+        .map_err(|fault: ground_settings::Fault| format!("{}; {}", fault.what, fault.remedy))
+}
+
+impl Account {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
+        let question = match self.act {
+            Act::Add {
+                address,
+                secret,
+                quota,
+            } => Question::AccountAdd {
+                address,
+                password: secret.read()?,
+                quota: quota.map(Size::bytes),
+            },
+            Act::Password { address, secret } => Question::AccountPassword {
+                address,
+                password: secret.read()?,
+            },
+            Act::Remove { address, with_mail } => Question::AccountRemove { address, with_mail },
+            Act::List => Question::AccountList,
+            Act::Show { address } => Question::AccountShow { address },
+        };
+        print::answer(&context.ask(question).await?, context.json, COLUMNS)
+    }
+}

@@ -1,0 +1,47 @@
+//! `postrider alias`: addresses that stand for others.
+
+use super::{Context, Exit, print};
+use crate::control::Question;
+
+const COLUMNS: &[print::Column] = &[
+    ("ALIAS", "address"),
+    ("TARGETS", "targets"),
+    ("SINCE", "created_at"),
+];
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Alias {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// Let an address stand for others; adds to the targets it has.
+    Add {
+        address: String,
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// Remove targets; without any, the whole alias.
+    Remove {
+        address: String,
+        targets: Vec<String>,
+    },
+    /// All aliases.
+    List,
+    /// One alias.
+    Show { address: String },
+}
+
+impl Alias {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
+        let question = match self.act {
+            Act::Add { address, targets } => Question::AliasAdd { address, targets },
+            Act::Remove { address, targets } => Question::AliasRemove { address, targets },
+            Act::List => Question::AliasList,
+            Act::Show { address } => Question::AliasShow { address },
+        };
+        print::answer(&context.ask(question).await?, context.json, COLUMNS)
+    }
+}

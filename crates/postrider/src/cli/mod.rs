@@ -1,0 +1,236 @@
+//! The command line: one file for each command.
+//!
+//! Exit codes: 0 done; 1 refused, or nothing found, or the book does not add up; 2 the command or the configuration is
+//! wrong; 3 the store or the server cannot be reached now. `sendmail` has those of `sysexits.h`.
+
+mod account;
+mod alias;
+mod audit;
+mod check;
+mod clock;
+mod domain;
+mod explain;
+mod filter;
+mod inspect;
+mod mail;
+mod operate;
+mod print;
+mod queue;
+mod quickstart;
+mod reload;
+mod sendmail;
+mod serve;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+use crate::control::{Answer, Mover, Question, Request, Trouble, ask};
+
+/// A mail server that can account for every message.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postrider",
+    version,
+    about,
+    after_help = "Exit codes: 0 done; 1 refused, nothing found, or the book does not add up; 2 the command or the configuration is wrong; 3 the store or the server cannot be reached now."
+)]
+struct Cli {
+    /// The configuration file.
+    #[arg(
+        long,
+        global = true,
+        default_value = "postrider.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    /// Print JSON: one object a line for lists, one object otherwise.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a demo configuration if there is none, print how to use it, and serve.
+    Quickstart(quickstart::Quickstart),
+    /// Run the server.
+    Serve,
+    /// Check the configuration.
+    Check,
+    /// What waits: one line for each next hop, or one for each recipient with `list`.
+    Queue(queue::Queue),
+    /// The whole story of a message.
+    Trace(trace::Trace),
+    /// Why a message is where it is, and what comes next.
+    Explain(explain::Explain),
+    /// Try now.
+    Retry(operate::Operate),
+    /// Keep back until released.
+    Hold(operate::Operate),
+    /// End a hold.
+    Release(operate::Operate),
+    /// Give back to the sender with a report.
+    Return(operate::Operate),
+    /// Drop without a report; recorded with your name.
+    Discard(operate::Operate),
+    /// Send another way.
+    Reroute(operate::Reroute),
+    /// Write messages out as files; they stay in the queue.
+    Export(operate::Export),
+    /// Add up the book: exit 0 when it adds up.
+    Audit,
+    /// Raw rows and bodies, server up or down.
+    Inspect(inspect::Inspect),
+    /// Domains whose mail is for here.
+    Domain(domain::Domain),
+    /// Accounts: who has a mailbox.
+    Account(account::Account),
+    /// Addresses that stand for others.
+    Alias(alias::Alias),
+    /// Read a mailbox.
+    Mail(mail::Mail),
+    /// Send the message on standard input; takes sendmail's usual options.
+    #[command(disable_help_flag = true)]
+    Sendmail(sendmail::Sendmail),
+    /// Tell the running server to read its settings again.
+    Reload,
+    /// Move the clock of a server under test.
+    #[command(hide = true)]
+    Clock(clock::Clock),
+}
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Done,
+    Refused,
+    Wrong,
+    Unreachable,
+    /// One of `sysexits.h`.
+    Sysexit(u8),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Refused => Self::from(1),
+            Exit::Wrong => Self::from(2),
+            Exit::Unreachable => Self::from(3),
+            Exit::Sysexit(code) => Self::from(code),
+        }
+    }
+}
+
+/// What every command knows.
+#[derive(Debug)]
+struct Context {
+    file: PathBuf,
+    json: bool,
+}
+
+/// Runs the program with the arguments it was given.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context {
+        file: cli.config,
+        json: cli.json,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::error(&format!("the runtime cannot be started: {error}"));
+            return Exit::Unreachable.into();
+        }
+    };
+    let exit = runtime.block_on(dispatch(&context, cli.command));
+    exit.unwrap_or_else(|exit| exit).into()
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
+    match command {
+        Command::Quickstart(quickstart) => quickstart.run().await,
+        Command::Serve => serve::run(context).await,
+        Command::Check => check::run(context),
+        Command::Queue(queue) => queue.run(context).await,
+        Command::Trace(trace) => trace.run(context).await,
+        Command::Explain(explain) => explain.run(context).await,
+        Command::Retry(operate) => operate.run(context, operate::Simple::Retry).await,
+        Command::Hold(operate) => operate.run(context, operate::Simple::Hold).await,
+        Command::Release(operate) => operate.run(context, operate::Simple::Release).await,
+        Command::Return(operate) => operate.run(context, operate::Simple::Return).await,
+        Command::Discard(operate) => operate.run(context, operate::Simple::Discard).await,
+        Command::Reroute(reroute) => reroute.run(context).await,
+        Command::Export(export) => export.run(context).await,
+        Command::Audit => audit::run(context).await,
+        Command::Inspect(inspect) => inspect.run(context).await,
+        Command::Domain(domain) => domain.run(context).await,
+        Command::Account(account) => account.run(context).await,
+        Command::Alias(alias) => alias.run(context).await,
+        Command::Mail(mail) => mail.run(context).await,
+        Command::Sendmail(sendmail) => sendmail.run(context).await,
+        Command::Reload => reload::run(context).await,
+        Command::Clock(clock) => clock.run(context).await,
+    }
+}
+
+impl Context {
+    /// The configuration, or the end of the command.
+    fn config(&self) -> Result<Config, Exit> {
+        Config::read(&self.file).map_err(|error: ConfigError| {
+            print::error(&error.to_string());
+            Exit::Wrong
+        })
+    }
+
+    /// Asks, and ends the command at a refusal.
+    async fn ask(&self, question: Question) -> Result<Answer, Exit> {
+        let config = self.config()?;
+        let answer = put(&config, question, Bytes::new())
+            .await
+            .map_err(|trouble| {
+                print::error(&trouble.to_string());
+                Exit::Unreachable
+            })?;
+        match answer {
+            Answer::Refused { whose, why } => {
+                print::error(&why);
+                Err(match whose {
+                    Mover::Asker => Exit::Refused,
+                    Mover::Operator | Mover::Time => Exit::Unreachable,
+                })
+            }
+            answer @ (Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. }) => {
+                Ok(answer)
+            }
+        }
+    }
+}
+
+/// Asks as the person who runs this command.
+async fn put(config: &Config, question: Question, content: Bytes) -> Result<Answer, Trouble> {
+    let request = Request {
+        by: whoever(),
+        question,
+        content,
+    };
+    ask(config, request).await
+}
+
+/// Who runs this command: `sudo` keeps the person's own name.
+fn whoever() -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME"];
+    let name = names.iter().find_map(|name| std::env::var(name).ok());
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "operator".to_owned())
+}

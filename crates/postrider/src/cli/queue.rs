@@ -1,0 +1,99 @@
+//! `postrider queue`: what waits.
+
+use serde_json::Value;
+
+use super::filter::FilterArgs;
+use super::{Context, Exit, print};
+use crate::control::{Answer, Question};
+
+const LINES: &[print::Column] = &[
+    ("NEXT HOP", "next_hop"),
+    ("STATE", "state"),
+    ("QUEUED", "queued"),
+    ("IN FLIGHT", "in_flight"),
+    ("HELD", "held"),
+    ("CATEGORIZING", "categorizing"),
+    ("OLDEST", "oldest"),
+    ("NEXT TRY", "next_try"),
+    ("LAST REPLY", "last_reply"),
+];
+
+pub(super) const ROWS: &[print::Column] = &[
+    ("ID", "id"),
+    ("STATE", "state"),
+    ("RECIPIENT", "recipient"),
+    ("SENDER", "sender"),
+    ("NEXT HOP", "next_hop"),
+    ("TRIES", "attempts"),
+    ("RECEIVED", "received_at"),
+    ("NEXT TRY", "next_try"),
+    ("LAST REPLY", "last_reply"),
+    ("REASON", "reason"),
+];
+
+/// Rows asked for at a time when nobody says how many are wanted.
+const PAGE: u32 = 1000;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Queue {
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    /// One line for each recipient.
+    List(FilterArgs),
+}
+
+impl Queue {
+    pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
+        match self.part {
+            None => print::answer(&context.ask(Question::Queue).await?, context.json, LINES),
+            Some(Part::List(filter)) => list(context, &filter).await,
+        }
+    }
+}
+
+/// Page by page, so that a list of any length needs little memory when it is printed for scripts.
+async fn list(context: &Context, args: &FilterArgs) -> Result<Exit, Exit> {
+    let mut filter = args.filter(Vec::new());
+    let bounded = filter.limit.is_some();
+    filter.limit = filter.limit.or(Some(PAGE));
+    let mut shown = Vec::new();
+    loop {
+        let answer = context
+            .ask(Question::List {
+                filter: filter.clone(),
+            })
+            .await?;
+        let Answer::Rows { rows } = answer else {
+            return print::answer(&answer, context.json, ROWS);
+        };
+        let last = rows
+            .last()
+            .and_then(|row| row.get("recipient_id"))
+            .and_then(Value::as_str);
+        let after = last.and_then(|id| id.parse().ok());
+        let full = rows.len()
+            == filter
+                .limit
+                .and_then(|limit| usize::try_from(limit).ok())
+                .unwrap_or(0);
+        if context.json {
+            for row in &rows {
+                print::out(&row.to_string())?;
+            }
+        } else {
+            shown.extend(rows);
+        }
+        if bounded || !full || after.is_none() {
+            break;
+        }
+        filter.after = after;
+    }
+    if context.json {
+        return Ok(Exit::Done);
+    }
+    print::answer(&Answer::Rows { rows: shown }, context.json, ROWS)
+}

@@ -1,0 +1,134 @@
+//! The one function that answers, in the server and without it.
+
+mod act;
+mod directory;
+mod mail;
+mod send;
+mod view;
+
+use std::time::Duration;
+
+use ground_store::StoreError;
+use path_ledger::LedgerError;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Answer, Mover, Question, Request};
+use crate::rooms::Rooms;
+
+/// Answers a request.
+pub async fn execute(rooms: &Rooms, request: Request) -> Answer {
+    let done = dispatch(rooms, request).await;
+    done.unwrap_or_else(|refused| refused)
+}
+
+/// `Err` is a refusal: `?` ends the answer with it.
+type Answered = Result<Answer, Answer>;
+
+async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
+    let by = &request.by;
+    match request.question {
+        Question::Queue => rows(rooms.ledger.queue_lines().await.map_err(ledger)?),
+        Question::List { filter } => rows(rooms.ledger.list(&filter).await.map_err(ledger)?),
+        Question::Trace { query } => view::trace(rooms, &query).await,
+        Question::Audit => view::audit(rooms).await,
+        Question::Act {
+            verb,
+            filter,
+            reason,
+            dry_run,
+        } => act::act(rooms, by, verb, &filter, &reason, dry_run).await,
+        Question::Body { id } => view::body(rooms, id).await,
+        question @ (Question::DomainAdd { .. }
+        | Question::DomainRemove { .. }
+        | Question::DomainCatchAll { .. }
+        | Question::DomainList
+        | Question::DomainShow { .. }
+        | Question::AccountAdd { .. }
+        | Question::AccountPassword { .. }
+        | Question::AccountRemove { .. }
+        | Question::AccountList
+        | Question::AccountShow { .. }
+        | Question::AliasAdd { .. }
+        | Question::AliasRemove { .. }
+        | Question::AliasList
+        | Question::AliasShow { .. }) => directory::answer(rooms, by, question).await,
+        Question::MailList { address } => mail::list(rooms, &address).await,
+        Question::MailShow { address, mail } => mail::show(rooms, &address, &mail).await,
+        Question::Send {
+            sender,
+            recipients,
+            notify,
+            ret,
+            envid,
+        } => {
+            let wish = send::Wish { notify, ret, envid };
+            send::send(rooms, by, &sender, &recipients, &wish, request.content).await
+        }
+        Question::Reload => Err(Answer::asker(
+            "no server runs on this configuration; there is nothing to reload",
+        )),
+        Question::ClockAdvance { millis } => clock(rooms, millis).await,
+    }
+}
+
+async fn clock(rooms: &Rooms, millis: u64) -> Answered {
+    let control = rooms.clock.as_ref().ok_or_else(|| {
+        Answer::asker(
+            "the clock is moved only in a running server with clock_control = true in [test]",
+        )
+    })?;
+    control.advance(Duration::from_millis(millis)).await;
+    Ok(Answer::One {
+        fact: json!({ "now": rooms.ledger.now().to_string() }),
+    })
+}
+
+/// A list of whatever can be written as JSON.
+fn rows<T: Serialize>(list: Vec<T>) -> Answered {
+    let rows = list
+        .iter()
+        .map(serde_json::to_value)
+        .collect::<Result<_, _>>();
+    let rows = rows.map_err(unwritable)?;
+    Ok(Answer::Rows { rows })
+}
+
+/// One object.
+fn one<T: Serialize>(thing: &T) -> Answered {
+    let fact = serde_json::to_value(thing).map_err(unwritable)?;
+    Ok(Answer::One { fact })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unwritable(error: serde_json::Error) -> Answer {
+    Answer::Refused {
+        whose: Mover::Operator,
+        why: format!("this cannot be written as JSON: {error}"),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn ledger(error: LedgerError) -> Answer {
+    let whose = match &error {
+        LedgerError::Store(error) => mover(error),
+        LedgerError::NoRecipients | LedgerError::NoSuchParent | LedgerError::Mixed(_) => {
+            Mover::Operator
+        }
+    };
+    Answer::Refused {
+        whose,
+        why: error.to_string(),
+    }
+}
+
+fn mover(error: &StoreError) -> Mover {
+    match error {
+        StoreError::Conflict(_) => Mover::Asker,
+        StoreError::Unavailable(_) => Mover::Time,
+        StoreError::Refused(_)
+        | StoreError::Full(_)
+        | StoreError::Damaged(_)
+        | StoreError::Unfit(_) => Mover::Operator,
+    }
+}

@@ -1,0 +1,15 @@
+//! What can be asked of a Postrider, and its answers.
+//!
+//! A request is one line of JSON, followed by the octets it announces (a message to send); so is an answer (a message to
+//! read). Over the socket in the data directory only its owner can ask: the socket's mode is 0600.
+
+mod ask;
+mod execute;
+mod framing;
+mod request;
+mod serve;
+
+pub use ask::{Trouble, ask};
+pub use execute::execute;
+pub use request::{Answer, Mover, Password, Question, Request, Verb};
+pub(crate) use serve::serve;

@@ -1,0 +1,280 @@
+//! The words of a request and of its answer.
+
+use std::fmt;
+
+use bytes::Bytes;
+use path_ledger::{Filter, MessageId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A question, who asks it, and the octets that go with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// Who asks: stands in the history of what is done.
+    pub by: String,
+    /// What is asked.
+    pub question: Question,
+    /// The message of [`Question::Send`].
+    #[serde(skip)]
+    pub content: Bytes,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Question {
+    /// One line for each next hop.
+    Queue,
+    /// One row for each recipient.
+    List {
+        /// Which ones.
+        filter: Filter,
+    },
+    /// The stories of an id, Message-ID or address.
+    Trace {
+        /// What to look for.
+        query: String,
+    },
+    /// Whether the book adds up.
+    Audit,
+    /// Something is done to recipients.
+    Act {
+        /// What.
+        verb: Verb,
+        /// To whom.
+        filter: Filter,
+        /// Why.
+        reason: String,
+        /// Only show to whom.
+        dry_run: bool,
+    },
+    /// The body of a message, as it was accepted.
+    Body {
+        /// The message's id.
+        id: MessageId,
+    },
+    /// A domain is taken in.
+    DomainAdd {
+        /// Its name.
+        name: String,
+    },
+    /// A domain is let go.
+    DomainRemove {
+        /// Its name.
+        name: String,
+    },
+    /// Mail for unknown names of a domain goes somewhere, or is refused.
+    DomainCatchAll {
+        /// The domain.
+        name: String,
+        /// Where to; none refuses.
+        target: Option<String>,
+    },
+    /// All domains.
+    DomainList,
+    /// One domain.
+    DomainShow {
+        /// Its name.
+        name: String,
+    },
+    /// An account is made.
+    AccountAdd {
+        /// Its address.
+        address: String,
+        /// How it logs in; none: it takes mail only.
+        password: Option<Password>,
+        /// Octets its mailbox may hold.
+        quota: Option<u64>,
+    },
+    /// An account gets a password.
+    AccountPassword {
+        /// Its address.
+        address: String,
+        /// The new one; none: it takes mail only.
+        password: Option<Password>,
+    },
+    /// An account goes.
+    AccountRemove {
+        /// Its address.
+        address: String,
+        /// Its mail goes with it.
+        with_mail: bool,
+    },
+    /// All accounts.
+    AccountList,
+    /// One account.
+    AccountShow {
+        /// Its address.
+        address: String,
+    },
+    /// An address stands for others.
+    AliasAdd {
+        /// The address.
+        address: String,
+        /// The others.
+        targets: Vec<String>,
+    },
+    /// Targets of an alias go; without any, the alias.
+    AliasRemove {
+        /// The address.
+        address: String,
+        /// The targets.
+        targets: Vec<String>,
+    },
+    /// All aliases.
+    AliasList,
+    /// One alias.
+    AliasShow {
+        /// Its address.
+        address: String,
+    },
+    /// The mails of an account.
+    MailList {
+        /// Its address.
+        address: String,
+    },
+    /// One mail of an account.
+    MailShow {
+        /// The account's address.
+        address: String,
+        /// The message's id, or its UID in the folder INBOX.
+        mail: String,
+    },
+    /// A program sends a message.
+    Send {
+        /// The envelope's sender; empty for the null sender.
+        sender: String,
+        /// Its recipients.
+        recipients: Vec<String>,
+        /// `NOTIFY` as in RFC 3461 s4.1, when given.
+        notify: Option<String>,
+        /// `RET` as in RFC 3461 s4.3, when given.
+        ret: Option<String>,
+        /// `ENVID` as in RFC 3461 s4.4, when given.
+        envid: Option<String>,
+    },
+    /// The settings are read again.
+    Reload,
+    /// The clock of a server under test moves on.
+    ClockAdvance {
+        /// By how much.
+        millis: u64,
+    },
+}
+
+/// What can be done to recipients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Verb {
+    /// They are tried now.
+    Retry,
+    /// They are kept back.
+    Hold,
+    /// A hold ends.
+    Release,
+    /// They go back to their senders.
+    Return,
+    /// They are dropped.
+    Discard,
+    /// They go another way.
+    Reroute {
+        /// The next hop; none: as the routes say now.
+        to: Option<String>,
+    },
+    /// Their messages are handed out, and stay.
+    Export,
+}
+
+impl Verb {
+    /// Its word on the command line.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Verb::Retry => "retry",
+            Verb::Hold => "hold",
+            Verb::Release => "release",
+            Verb::Return => "return",
+            Verb::Discard => "discard",
+            Verb::Reroute { .. } => "reroute",
+            Verb::Export => "export",
+        }
+    }
+}
+
+/// A password on its way to the directory. Never shown.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// A list: JSON Lines for scripts, a table for people.
+    Rows {
+        /// Each an object.
+        rows: Vec<Value>,
+    },
+    /// One object.
+    One {
+        /// It.
+        fact: Value,
+    },
+    /// Octets.
+    Octets {
+        /// They.
+        #[serde(skip)]
+        content: Bytes,
+    },
+    /// Nothing was done.
+    Refused {
+        /// Whose move it is.
+        whose: Mover,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whose move it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mover {
+    /// Who asked.
+    Asker,
+    /// Who runs the server.
+    Operator,
+    /// Nobody's: the same may work later.
+    Time,
+}
+
+impl Answer {
+    /// A refusal that is the asker's to mend.
+    pub(crate) fn asker(why: impl fmt::Display) -> Self {
+        let why = why.to_string();
+        Self::Refused {
+            whose: Mover::Asker,
+            why,
+        }
+    }
+
+    /// The octets that go with it.
+    pub(crate) fn content(&self) -> Bytes {
+        match self {
+            Self::Octets { content } => content.clone(),
+            Self::Rows { .. } | Self::One { .. } | Self::Refused { .. } => Bytes::new(),
+        }
+    }
+
+    /// The same with the octets that came with it.
+    pub(crate) fn with_content(self, octets: Bytes) -> Self {
+        match self {
+            Self::Octets { .. } => Self::Octets { content: octets },
+            Self::Rows { .. } | Self::One { .. } | Self::Refused { .. } => self,
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! One running Postrider: every floor started in order, and stopped in the other.
+//!
+//! ```text
+//!   ledger (a new epoch) -> late policy -> queue -> watch -> late admission -> listeners -> control socket
+//! ```
+//!
+//! Every task belongs to the node: dropping it, or [`Node::abort`], ends them all at once as a crash would. What they had
+//! in flight is then claimed by an epoch that nobody renews, and is found by the next one.
+
+mod identity;
+mod reload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ground_settings::{Endpoint, Settings};
+use ground_store::Store;
+use ground_world::World;
+use ground_world::clock::ClockControl;
+use ground_world::tls::{TlsError, TlsServer};
+use path_accept::{Server, ServerParts, StartError, resume};
+use path_ledger::{EventKind, Handoff, Ledger, LedgerError, LedgerOptions};
+use path_watch::{ReporterError, Watch, catch_up};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{self, Answer, Question, Request};
+use crate::rooms::Rooms;
+
+/// What a node is made of.
+pub struct NodeParts {
+    /// Its settings.
+    pub settings: Settings,
+    /// The folder of the configuration file: relative paths start there.
+    pub folder: PathBuf,
+    /// The configuration file, read again when a reload is asked for; none: settings come by [`Node::reload`] only.
+    pub file: Option<PathBuf>,
+    /// The outside.
+    pub world: World,
+    /// The rows.
+    pub store: Store,
+    /// Where it can be asked; none: by [`Node::execute`] only.
+    pub socket: Option<PathBuf>,
+    /// Moves the clock, when a test may.
+    pub clock: Option<ClockControl>,
+}
+
+/// A running node.
+pub struct Node {
+    desk: Desk,
+    server: Server,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    socket: Option<PathBuf>,
+}
+
+/// What answers requests: shared by the node and its control socket.
+#[derive(Clone)]
+struct Desk {
+    rooms: Rooms,
+    settings: Arc<watch::Sender<Arc<Settings>>>,
+    watch: Arc<Watch>,
+    tls: TlsServer,
+    folder: PathBuf,
+    file: Option<PathBuf>,
+}
+
+/// Why a node did not start, or did not take new settings. The operator's move unless it says otherwise.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// The book.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] StartError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The hostname.
+    #[error(transparent)]
+    Reporter(#[from] ReporterError),
+    /// The control socket.
+    #[error("the control socket {}: {error}", path.display())]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl Node {
+    /// Starts everything. When this answers, mail is taken.
+    ///
+    /// # Errors
+    /// [`NodeError`]; everything is stopped again then.
+    pub async fn start(parts: NodeParts) -> Result<Self, NodeError> {
+        let NodeParts {
+            settings,
+            folder,
+            file,
+            world,
+            store,
+            socket,
+            clock,
+        } = parts;
+        let settings = Arc::new(settings);
+        let tls = world.tls.server(identity::of(&settings, &folder).await?)?;
+        let control = match &socket {
+            Some(path) => Some(listen(&world, path).await?),
+            None => None,
+        };
+        let options = LedgerOptions::from_settings(settings.node_name(), &settings);
+        let ledger = Ledger::open(store, world.clone(), options).await?;
+        let late = catch_up(&ledger, &settings).await?;
+        tracing::info!(?late, away = ?ledger.downtime(), "the book is open");
+        ledger
+            .record(EventKind::SettingsLoaded, &ledger.node_name(), "at start")
+            .await?;
+        let (sender, receiver) = watch::channel(settings.clone());
+        let data = settings.data_directory(&folder);
+        let handoff = Handoff::to_nobody();
+        let mut rooms = Rooms::furnish(ledger.clone(), receiver, data, handoff);
+        rooms.clock = clock;
+        let desk = Desk {
+            settings: Arc::new(sender),
+            watch: Arc::new(Watch::start(ledger, settings)?),
+            tls: tls.clone(),
+            folder: folder.clone(),
+            rooms,
+            file,
+        };
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(resume(desk.rooms.intake.clone(), stop.clone()));
+        let server = Server::start(ServerParts {
+            intake: desk.rooms.intake.clone(),
+            tls: Some(tls),
+            config_directory: folder,
+        })
+        .await?;
+        if let Some(listener) = control {
+            let desk = desk.clone();
+            tasks.spawn(control::serve(listener, world, move |request| {
+                let desk = desk.clone();
+                async move { desk.execute(request).await }
+            }));
+        }
+        Ok(Self {
+            desk,
+            server,
+            tasks,
+            stop,
+            socket,
+        })
+    }
+
+    /// Where each listener listens, by its name, with the ports the system chose.
+    #[must_use]
+    pub fn addresses(&self) -> &[(String, Endpoint)] {
+        self.server.addresses()
+    }
+
+    /// The book.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.desk.rooms.ledger
+    }
+
+    /// Answers as the control socket does.
+    pub async fn execute(&self, request: Request) -> Answer {
+        self.desk.execute(request).await
+    }
+
+    /// New settings, without losing a session. Listeners keep their addresses until a restart.
+    ///
+    /// # Errors
+    /// [`NodeError`]: the old settings stay.
+    pub async fn reload(&self, settings: Settings) -> Result<(), NodeError> {
+        self.desk.reload(settings).await
+    }
+
+    /// Waits until another node has started under this node's name: this one must stop.
+    pub async fn replaced(&self) {
+        self.desk.watch.replaced().await;
+    }
+
+    /// Takes no more mail, lets sessions end within their grace time, then stops the rest.
+    pub async fn stop(mut self) {
+        self.server.stop().await;
+        self.stop.cancel();
+        self.tasks.abort_all();
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                tracing::error!(%error, "a task of the node had a defect");
+            }
+        }
+        if let Err(error) = self.desk.rooms.ledger.heartbeat().await {
+            tracing::warn!(%error, "no last heartbeat was written");
+        }
+        if let Some(Err(error)) = self.socket.as_ref().map(std::fs::remove_file) {
+            tracing::debug!(%error, "the control socket could not be removed");
+        }
+    }
+
+    /// Ends everything at once, as a crash would.
+    pub fn abort(self) {
+        drop(self);
+    }
+}
+
+impl Desk {
+    async fn execute(&self, request: Request) -> Answer {
+        match request.question {
+            Question::Reload => self.reload_file().await,
+            Question::Queue
+            | Question::List { .. }
+            | Question::Trace { .. }
+            | Question::Audit
+            | Question::Act { .. }
+            | Question::Body { .. }
+            | Question::DomainAdd { .. }
+            | Question::DomainRemove { .. }
+            | Question::DomainCatchAll { .. }
+            | Question::DomainList
+            | Question::DomainShow { .. }
+            | Question::AccountAdd { .. }
+            | Question::AccountPassword { .. }
+            | Question::AccountRemove { .. }
+            | Question::AccountList
+            | Question::AccountShow { .. }
+            | Question::AliasAdd { .. }
+            | Question::AliasRemove { .. }
+            | Question::AliasList
+            | Question::AliasShow { .. }
+            | Question::MailList { .. }
+            | Question::MailShow { .. }
+            | Question::Send { .. }
+            | Question::ClockAdvance { .. } => control::execute(&self.rooms, request).await,
+        }
+    }
+}
+
+async fn listen(
+    world: &World,
+    path: &std::path::Path,
+) -> Result<ground_world::net::UnixListener, NodeError> {
+    /// Only the owner may ask.
+    const OWNER_ONLY: u32 = 0o600;
+    let listener = world.net.listen_unix(path, OWNER_ONLY).await;
+    listener.map_err(|error| NodeError::Socket {
+        path: path.to_owned(),
+        error,
+    })
+}

@@ -1,0 +1,155 @@
+//! The rooms every request is answered from: the ledger, the directory, the mailboxes, the way in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use access_mailbox::Mailboxes;
+use ground_directory::Directory;
+use ground_settings::Settings;
+use ground_store::{Options as StoreOptions, Store, StoreError};
+use ground_world::clock::ClockControl;
+use ground_world::dns::DnsOptions;
+use ground_world::tls::TlsOptions;
+use ground_world::{World, WorldError, WorldOptions};
+use path_accept::{Intake, IntakeParts};
+use path_ledger::{Handoff, Ledger, LedgerError, LedgerOptions};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::config::Config;
+
+/// Added to the node's name by commands that open the store themselves: they take an epoch of their own, so that the
+/// server's heartbeat, and with it the knowledge how long it was away, is left alone.
+const OPERATOR: &str = "/operator";
+
+/// What requests are answered from. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms {
+    /// The book.
+    pub ledger: Ledger,
+    /// Who exists.
+    pub directory: Directory,
+    /// Delivered mail.
+    pub mailboxes: Mailboxes,
+    /// The way in.
+    pub intake: Intake,
+    /// The settings of this moment.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Moves the clock, when a test may.
+    pub clock: Option<ClockControl>,
+}
+
+/// A room cannot be entered.
+#[derive(Debug, Error)]
+pub enum RoomsError {
+    /// The outside cannot be set up. The operator's move.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The data directory cannot be made. The operator's move.
+    #[error("{}: {error}", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The store cannot be opened; its own words say whose move it is.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The book cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// The outside as the settings want it.
+///
+/// # Errors
+/// [`WorldError`].
+pub fn world(settings: &Settings) -> Result<(World, Option<ClockControl>), WorldError> {
+    let tries = settings.dns.attempts;
+    let options = WorldOptions {
+        dns: DnsOptions {
+            servers: settings.dns.servers.clone(),
+            deadline: settings.dns.timeout.saturating_mul(tries),
+            ..DnsOptions::default()
+        },
+        tls: TlsOptions {
+            handshake_timeout: settings.timeouts.tls_handshake,
+            ..TlsOptions::default()
+        },
+    };
+    if settings.test.clock_control {
+        let (world, control) = World::real_with_clock_control(&options)?;
+        return Ok((world, Some(control)));
+    }
+    Ok((World::real(&options)?, None))
+}
+
+/// Opens the store the configuration names.
+///
+/// # Errors
+/// [`RoomsError`].
+pub async fn store(config: &Config, world: &World) -> Result<Store, RoomsError> {
+    let path = config.data_directory();
+    if let Err(error) = world.disk.create_folder(&path).await {
+        return Err(RoomsError::Folder { path, error });
+    }
+    let storage = &config.settings.storage;
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let options = StoreOptions {
+        group_commit_bytes: size(storage.group_commit_bytes.bytes()),
+        group_commit_count: size(storage.group_commit_count.into()),
+        readers: size(storage.readers.into()),
+        ..StoreOptions::default()
+    };
+    Ok(Store::open(&config.store_url(), options, world).await?)
+}
+
+impl Rooms {
+    /// The rooms for a command that opens the store itself, because no server runs.
+    ///
+    /// # Errors
+    /// [`RoomsError`].
+    pub async fn for_a_command(config: &Config) -> Result<Self, RoomsError> {
+        let (world, _) = world(&config.settings)?;
+        let store = store(config, &world).await?;
+        let name = format!("{}{OPERATOR}", config.settings.node_name());
+        let options = LedgerOptions::from_settings(name, &config.settings);
+        let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
+        let (_, settings) = watch::channel(Arc::new(config.settings.clone()));
+        Ok(Self::furnish(
+            ledger,
+            settings,
+            config.data_directory(),
+            Handoff::to_nobody(),
+        ))
+    }
+
+    /// The rooms around an open ledger.
+    #[must_use]
+    pub fn furnish(
+        ledger: Ledger,
+        settings: watch::Receiver<Arc<Settings>>,
+        data_directory: PathBuf,
+        handoff: Handoff,
+    ) -> Self {
+        let (store, world) = (ledger.store().clone(), ledger.world().clone());
+        let directory =
+            Directory::open(store.clone(), world, &ground_directory::Options::default());
+        let intake = Intake::new(IntakeParts {
+            ledger: ledger.clone(),
+            directory: directory.clone(),
+            handoff,
+            settings: settings.clone(),
+            data_directory,
+        });
+        Self {
+            mailboxes: Mailboxes::open(store),
+            clock: None,
+            ledger,
+            directory,
+            intake,
+            settings,
+        }
+    }
+}
