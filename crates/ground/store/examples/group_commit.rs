@@ -141,6 +141,17 @@ impl Load {
     }
 }
 
+/// Waits until `time` has passed since `begun`; the longest log seen meanwhile, in octets.
+async fn watch_log(world: &World, file: &Path, begun: Instant, time: Duration) -> u64 {
+    let log = file.with_extension("db-wal");
+    let mut longest = 0;
+    while begun.elapsed() < time {
+        world.clock.sleep(Duration::from_millis(50)).await;
+        longest = longest.max(std::fs::metadata(&log).map_or(0, |facts| facts.len()));
+    }
+    longest
+}
+
 async fn measure(
     store: &Store,
     world: &World,
@@ -166,12 +177,7 @@ async fn measure(
             tokio::spawn(load.run())
         })
         .collect();
-    let log = file.with_extension("db-wal");
-    let mut longest = 0;
-    while before.at.elapsed() < Duration::from_secs(seconds) {
-        world.clock.sleep(Duration::from_millis(50)).await;
-        longest = longest.max(std::fs::metadata(&log).map_or(0, |facts| facts.len()));
-    }
+    let longest = watch_log(world, file, before.at, Duration::from_secs(seconds)).await;
     stop.store(true, Ordering::Relaxed);
     let mut took = Vec::new();
     for task in running {
