@@ -1,1 +1,187 @@
-//! Tests.
+//! Listings show what the rows say, in the shape that scripts rely on.
+
+use std::time::Duration;
+
+use super::*;
+use crate::Birth;
+use crate::fixture::{DAY, HOUR, book, categorizing, claimed, held, hop, queued};
+
+#[tokio::test(start_paused = true)]
+async fn a_listed_recipient_has_the_promised_fields_and_moments_as_rfc_3339() {
+    let book = book().await;
+    book.one(queued()).await;
+    let listed = book.ledger.list(&Filter::default()).await.unwrap();
+    let json = serde_json::to_value(&listed[0]).unwrap();
+    let promised = [
+        "id",
+        "recipient",
+        "sender",
+        "state",
+        "stage",
+        "next_hop",
+        "attempts",
+        "received_at",
+        "deadline_at",
+        "expires_at",
+        "notify_at",
+        "last_reply",
+        "reason",
+        "size",
+        "node",
+    ];
+    for field in promised {
+        assert!(json.get(field).is_some(), "{field}");
+    }
+    assert_eq!(json["received_at"], "2026-01-01T00:00:00.000Z");
+    assert_eq!(json["notify_at"], "2026-01-01T01:00:00.000Z");
+    assert_eq!(json["expires_at"], "2026-01-05T00:00:00.000Z");
+    assert_eq!(
+        (&json["state"], &json["stage"], &json["node"]),
+        (&"queued".into(), &"queue".into(), &"node1".into())
+    );
+    assert_eq!(serde_json::from_value::<Listed>(json).unwrap(), listed[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_state_says_whose_move_it_is_why_and_when() {
+    let book = book().await;
+    let gone = Birth::Discarded {
+        cause: "spam".into(),
+        actor: "rule".into(),
+    };
+    let message = book.message([queued(), claimed(), held(), categorizing(), gone]);
+    let id = message.id;
+    book.ledger.accept(message).await.unwrap();
+    let all = Filter {
+        ids: vec![id],
+        ..Filter::default()
+    };
+    let listed = book.ledger.list(&all).await.unwrap();
+    let told: Vec<_> = listed
+        .iter()
+        .map(|one| (one.stage.as_str(), one.reason.as_str()))
+        .collect();
+    let expected = [
+        ("queue", ""),
+        ("deliver", ""),
+        ("hold", "looks odd (by rule odd)"),
+        ("categorize", "the directory does not answer"),
+        ("done", "spam"),
+    ];
+    assert_eq!(told, expected);
+    let tries: Vec<_> = listed.iter().map(|one| one.next_try.is_some()).collect();
+    assert_eq!(tries, [true, false, false, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_hops_reason_and_next_try_are_those_of_its_mail() {
+    let book = book().await;
+    book.one(queued()).await;
+    let retry_at = book.now() + Duration::from_secs(300);
+    book.ledger
+        .hop_down(&hop(), retry_at, 2, "connection refused", "mx.there.test")
+        .await
+        .unwrap();
+    let one = book
+        .ledger
+        .list(&Filter::default())
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        (one.next_try, one.last_reply.as_str()),
+        (Some(retry_at), "connection refused")
+    );
+    assert_eq!(
+        one.reason,
+        "the next hop does not answer: connection refused"
+    );
+    let line = book.ledger.queue_lines().await.unwrap().remove(0);
+    assert_eq!(
+        (line.state, line.next_try, line.failures),
+        (HopState::Down, Some(retry_at), 2)
+    );
+    let until = book.now() + HOUR;
+    book.ledger
+        .hop_pause(&hop(), "ann", until, "maintenance")
+        .await
+        .unwrap();
+    let one = book
+        .ledger
+        .list(&Filter::default())
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        (one.next_try, one.reason.as_str()),
+        (Some(until), "the next hop is paused by ann: maintenance")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_for_each_hop_counts_exactly_and_knows_its_oldest() {
+    let book = book().await;
+    let births = [queued(), queued(), held(), categorizing(), claimed()];
+    let received_at = book.now();
+    book.ledger.accept(book.message(births)).await.unwrap();
+    book.pass(DAY).await;
+    book.one(queued()).await;
+    let lines = book.ledger.queue_lines().await.unwrap();
+    assert_eq!(lines.len(), 2);
+    let (unrouted, line) = (&lines[0], &lines[1]);
+    assert_eq!(
+        (
+            unrouted.next_hop.as_str(),
+            unrouted.categorizing,
+            unrouted.held
+        ),
+        ("", 1, 1)
+    );
+    assert_eq!(
+        (line.next_hop.as_str(), line.queued, line.in_flight),
+        ("mx:there.test", 3, 1)
+    );
+    assert_eq!(
+        (line.oldest, line.next_try),
+        (Some(received_at), Some(received_at))
+    );
+    let totals = book.ledger.totals().await.unwrap();
+    assert_eq!(
+        (
+            totals.accepted,
+            totals.in_transit,
+            totals.queued,
+            totals.held
+        ),
+        (6, 6, 3, 1)
+    );
+    assert_eq!(book.ledger.waiting().await.unwrap(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_page_walks_an_index_whatever_the_history() {
+    let book = book().await;
+    let by_hop = Filter {
+        next_hop: Some("mx:there.test".into()),
+        ..Filter::default()
+    };
+    let queued = Filter {
+        state: Some(State::Queued),
+        ..Filter::default()
+    };
+    for filter in [Filter::default(), by_hop, queued] {
+        let (rest, values) = filter.condition(book.now()).page(PAGE);
+        let query = Query::new(format!("EXPLAIN QUERY PLAN {LIST}{rest}"), values);
+        let plan = book.ledger.store().read(query).await.unwrap();
+        let plan: Vec<_> = plan
+            .iter()
+            .map(|step| step.text(3).unwrap().to_owned())
+            .collect();
+        let all = plan.join("\n");
+        assert!(
+            all.contains("recipient USING INDEX recipient_in_transit"),
+            "{all}"
+        );
+        assert!(!all.contains("TEMP B-TREE"), "{all}");
+    }
+}
