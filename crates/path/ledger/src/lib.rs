@@ -39,6 +39,8 @@ mod id;
 mod inspect;
 mod listing;
 mod lost;
+#[cfg(test)]
+mod model_tests;
 mod node;
 mod operate;
 mod options;
