@@ -9,10 +9,6 @@
 //!
 //! **Never.** No command keeps state of its own. No act without a record of who did it.
 
-#[expect(
-    missing_docs,
-    reason = "each command documents itself to clap, which prints it"
-)]
 pub mod cli;
 pub mod config;
 pub mod control;

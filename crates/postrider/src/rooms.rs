@@ -105,6 +105,13 @@ pub async fn store(config: &Config, world: &World) -> Result<Store, RoomsError> 
     Ok(Store::open(&config.store_url(), options, world).await?)
 }
 
+/// The directory in the same store as the book.
+#[must_use]
+pub fn directory(ledger: &Ledger) -> Directory {
+    let (store, world) = (ledger.store().clone(), ledger.world().clone());
+    Directory::open(store, world, &ground_directory::Options::default())
+}
+
 impl Rooms {
     /// The rooms for a command that opens the store itself, because no server runs.
     ///
@@ -116,9 +123,11 @@ impl Rooms {
         let name = format!("{}{OPERATOR}", config.settings.node_name());
         let options = LedgerOptions::from_settings(name, &config.settings);
         let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
+        let directory = directory(&ledger);
         let (_, settings) = watch::channel(Arc::new(config.settings.clone()));
         Ok(Self::furnish(
             ledger,
+            directory,
             settings,
             config.data_directory(),
             Handoff::to_nobody(),
@@ -129,13 +138,12 @@ impl Rooms {
     #[must_use]
     pub fn furnish(
         ledger: Ledger,
+        directory: Directory,
         settings: watch::Receiver<Arc<Settings>>,
         data_directory: PathBuf,
         handoff: Handoff,
     ) -> Self {
-        let (store, world) = (ledger.store().clone(), ledger.world().clone());
-        let directory =
-            Directory::open(store.clone(), world, &ground_directory::Options::default());
+        let store = ledger.store().clone();
         let intake = Intake::new(IntakeParts {
             ledger: ledger.clone(),
             directory: directory.clone(),

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use ground_settings::Size;
 
 use super::{Context, Exit, print};
-use crate::control::{Password, Question};
+use crate::control::{DirectoryChange, DirectoryView, Password, Question};
 
 const COLUMNS: &[print::Column] = &[
     ("ACCOUNT", "address"),
@@ -95,18 +95,28 @@ impl Account {
                 address,
                 secret,
                 quota,
-            } => Question::AccountAdd {
-                address,
-                password: secret.read()?,
-                quota: quota.map(Size::bytes),
+            } => Question::Change {
+                change: DirectoryChange::AccountAdd {
+                    address,
+                    password: secret.read()?,
+                    quota: quota.map(Size::bytes),
+                },
             },
-            Act::Password { address, secret } => Question::AccountPassword {
-                address,
-                password: secret.read()?,
+            Act::Password { address, secret } => Question::Change {
+                change: DirectoryChange::AccountPassword {
+                    address,
+                    password: secret.read()?,
+                },
             },
-            Act::Remove { address, with_mail } => Question::AccountRemove { address, with_mail },
-            Act::List => Question::AccountList,
-            Act::Show { address } => Question::AccountShow { address },
+            Act::Remove { address, with_mail } => Question::Change {
+                change: DirectoryChange::AccountRemove { address, with_mail },
+            },
+            Act::List => Question::Look {
+                at: DirectoryView::AccountList,
+            },
+            Act::Show { address } => Question::Look {
+                at: DirectoryView::AccountShow { address },
+            },
         };
         print::answer(&context.ask(question).await?, context.json, COLUMNS)
     }

@@ -1,7 +1,7 @@
 //! `postrider alias`: addresses that stand for others.
 
 use super::{Context, Exit, print};
-use crate::control::Question;
+use crate::control::{DirectoryChange, DirectoryView, Question};
 
 const COLUMNS: &[print::Column] = &[
     ("ALIAS", "address"),
@@ -37,10 +37,18 @@ enum Act {
 impl Alias {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
         let question = match self.act {
-            Act::Add { address, targets } => Question::AliasAdd { address, targets },
-            Act::Remove { address, targets } => Question::AliasRemove { address, targets },
-            Act::List => Question::AliasList,
-            Act::Show { address } => Question::AliasShow { address },
+            Act::Add { address, targets } => Question::Change {
+                change: DirectoryChange::AliasAdd { address, targets },
+            },
+            Act::Remove { address, targets } => Question::Change {
+                change: DirectoryChange::AliasRemove { address, targets },
+            },
+            Act::List => Question::Look {
+                at: DirectoryView::AliasList,
+            },
+            Act::Show { address } => Question::Look {
+                at: DirectoryView::AliasShow { address },
+            },
         };
         print::answer(&context.ask(question).await?, context.json, COLUMNS)
     }

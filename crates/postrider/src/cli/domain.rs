@@ -1,7 +1,7 @@
 //! `postrider domain`: the domains whose mail is for here.
 
 use super::{Context, Exit, print};
-use crate::control::Question;
+use crate::control::{DirectoryChange, DirectoryView, Question};
 
 const COLUMNS: &[print::Column] = &[
     ("DOMAIN", "name"),
@@ -35,11 +35,21 @@ enum Act {
 impl Domain {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
         let question = match self.act {
-            Act::Add { name } => Question::DomainAdd { name },
-            Act::Remove { name } => Question::DomainRemove { name },
-            Act::CatchAll { name, target } => Question::DomainCatchAll { name, target },
-            Act::List => Question::DomainList,
-            Act::Show { name } => Question::DomainShow { name },
+            Act::Add { name } => Question::Change {
+                change: DirectoryChange::DomainAdd { name },
+            },
+            Act::Remove { name } => Question::Change {
+                change: DirectoryChange::DomainRemove { name },
+            },
+            Act::CatchAll { name, target } => Question::Change {
+                change: DirectoryChange::DomainCatchAll { name, target },
+            },
+            Act::List => Question::Look {
+                at: DirectoryView::DomainList,
+            },
+            Act::Show { name } => Question::Look {
+                at: DirectoryView::DomainShow { name },
+            },
         };
         print::answer(&context.ask(question).await?, context.json, COLUMNS)
     }

@@ -21,9 +21,12 @@ pub(super) fn out(text: &str) -> Result<(), Exit> {
 pub(super) fn octets(content: &[u8]) -> Result<(), Exit> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(content).and_then(|()| out.flush());
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Exit::Done,
-        _ => Exit::Unreachable,
+    written.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            Exit::Done
+        } else {
+            Exit::Unreachable
+        }
     })
 }
 

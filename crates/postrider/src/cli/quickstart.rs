@@ -7,7 +7,7 @@ use ground_world::World;
 
 use super::{Exit, print, put, serve};
 use crate::config::{Config, ConfigError};
-use crate::control::{Answer, Password, Question};
+use crate::control::{Answer, DirectoryChange, DirectoryView, Password, Question};
 use crate::rooms;
 
 #[derive(Debug, clap::Args)]
@@ -77,19 +77,19 @@ async fn people(
     let name = DOMAIN.to_owned();
     make(
         config,
-        Question::DomainShow { name: name.clone() },
-        Question::DomainAdd { name },
+        DirectoryView::DomainShow { name: name.clone() },
+        DirectoryChange::DomainAdd { name },
     )
     .await?;
     let mut made = Vec::new();
     for address in PEOPLE {
         let password = password(world)?;
-        let add = Question::AccountAdd {
+        let add = DirectoryChange::AccountAdd {
             address: address.to_owned(),
             password: Some(Password(password.clone())),
             quota: None,
         };
-        let show = Question::AccountShow {
+        let show = DirectoryView::AccountShow {
             address: address.to_owned(),
         };
         let new = make(config, show, add).await?;
@@ -99,16 +99,21 @@ async fn people(
 }
 
 /// Asks to make something unless it is there; says whether it was made now.
-async fn make(config: &Config, show: Question, add: Question) -> Result<bool, Exit> {
+async fn make(config: &Config, show: DirectoryView, add: DirectoryChange) -> Result<bool, Exit> {
     let unreachable = |trouble: crate::control::Trouble| {
         print::error(&trouble.to_string());
         Exit::Unreachable
     };
-    let there = put(config, show, Bytes::new()).await.map_err(unreachable)?;
+    let there = put(config, Question::Look { at: show }, Bytes::new())
+        .await
+        .map_err(unreachable)?;
     if !matches!(there, Answer::Refused { .. }) {
         return Ok(false);
     }
-    match put(config, add, Bytes::new()).await.map_err(unreachable)? {
+    match put(config, Question::Change { change: add }, Bytes::new())
+        .await
+        .map_err(unreachable)?
+    {
         Answer::Refused { why, .. } => {
             print::error(&why);
             Err(Exit::Refused)

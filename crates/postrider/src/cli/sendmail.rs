@@ -9,6 +9,7 @@ use wire_message::header::Head;
 use super::{Context, Exit, print, put, whoever};
 use crate::config::{Config, ConfigError};
 use crate::control::{Answer, Mover, Question};
+use crate::rooms;
 
 /// `sysexits.h`: the arguments or addresses are wrong.
 const EX_USAGE: u8 = 64;
@@ -78,9 +79,17 @@ impl Sendmail {
         if recipients.is_empty() {
             return Err(wrong(EX_USAGE, "there are no recipients"));
         }
+        let (world, _) =
+            rooms::world(&config.settings).map_err(|error| wrong(EX_CONFIG, &error.to_string()))?;
         let hostname = config.settings.server.hostname.to_string();
         let sender = self.from.unwrap_or_else(whoever);
-        let message = completed(&message, &sender, self.name.as_deref(), &hostname);
+        let message = completed(
+            &message,
+            &sender,
+            self.name.as_deref(),
+            &hostname,
+            world.clock.now(),
+        );
         let question = Question::Send {
             sender: sender.trim_matches(['<', '>']).to_owned(),
             recipients,
@@ -197,10 +206,14 @@ fn is_bcc(line: &[u8]) -> bool {
 }
 
 /// The message with the fields that every message has (RFC 5322 s3.6), where they are missing.
-fn completed(message: &[u8], sender: &str, name: Option<&str>, hostname: &str) -> Vec<u8> {
+fn completed(
+    message: &[u8],
+    sender: &str,
+    name: Option<&str>,
+    hostname: &str,
+    now: Time,
+) -> Vec<u8> {
     let head = Head::of(message);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let millis = now.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
     let mut fields = String::new();
     if head.find("From").is_none() {
         let address = match sender {
@@ -213,20 +226,31 @@ fn completed(message: &[u8], sender: &str, name: Option<&str>, hostname: &str) -
         fields.push_str(&format!("From: {name}<{address}>\r\n"));
     }
     if head.find("Date").is_none() {
-        fields.push_str(&format!(
-            "Date: {}\r\n",
-            Time::from_millis(millis).rfc5322()
-        ));
+        fields.push_str(&format!("Date: {}\r\n", now.rfc5322()));
     }
     if head.find("Message-ID").is_none() {
         let own = std::process::id();
-        fields.push_str(&format!("Message-ID: <{millis}.{own}@{hostname}>\r\n"));
+        fields.push_str(&format!(
+            "Message-ID: <{}.{own}@{hostname}>\r\n",
+            now.as_millis()
+        ));
     }
-    let has_head = head.fields().next().is_some()
-        || message.starts_with(b"\n")
-        || message.starts_with(b"\r\n");
+    let has_head = matches!(message.first(), Some(b'\r' | b'\n')) || starts_with_a_field(message);
     let gap: &[u8] = if has_head { b"" } else { b"\r\n" };
     [fields.as_bytes(), gap, message].concat()
+}
+
+/// Whether the first line is a field (RFC 5322 s2.2): a text may come without any.
+fn starts_with_a_field(message: &[u8]) -> bool {
+    let line = message
+        .split(|octet| *octet == b'\n')
+        .next()
+        .unwrap_or_default();
+    let name = line
+        .iter()
+        .position(|octet| *octet == b':')
+        .and_then(|at| line.get(..at));
+    name.is_some_and(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))
 }
 
 #[cfg(test)]
@@ -257,7 +281,13 @@ mod tests {
 
     #[test]
     fn a_bare_text_becomes_a_message() {
-        let message = completed(b"hi\n", "ada", Some("Ada \"L\""), "h.test");
+        let message = completed(
+            b"hi\n",
+            "ada",
+            Some("Ada \"L\""),
+            "h.test",
+            Time::from_millis(0),
+        );
         let text = String::from_utf8(message).unwrap();
         assert!(
             text.starts_with("From: \"Ada L\" <ada@h.test>\r\nDate: "),

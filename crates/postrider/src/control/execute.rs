@@ -39,20 +39,8 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             dry_run,
         } => act::act(rooms, by, verb, &filter, &reason, dry_run).await,
         Question::Body { id } => view::body(rooms, id).await,
-        question @ (Question::DomainAdd { .. }
-        | Question::DomainRemove { .. }
-        | Question::DomainCatchAll { .. }
-        | Question::DomainList
-        | Question::DomainShow { .. }
-        | Question::AccountAdd { .. }
-        | Question::AccountPassword { .. }
-        | Question::AccountRemove { .. }
-        | Question::AccountList
-        | Question::AccountShow { .. }
-        | Question::AliasAdd { .. }
-        | Question::AliasRemove { .. }
-        | Question::AliasList
-        | Question::AliasShow { .. }) => directory::answer(rooms, by, question).await,
+        Question::Change { change } => directory::change(rooms, by, change).await,
+        Question::Look { at } => directory::look(rooms, at).await,
         Question::MailList { address } => mail::list(rooms, &address).await,
         Question::MailShow { address, mail } => mail::show(rooms, &address, &mail).await,
         Question::Send {

@@ -11,5 +11,7 @@ mod serve;
 
 pub use ask::{Trouble, ask};
 pub use execute::execute;
-pub use request::{Answer, Mover, Password, Question, Request, Verb};
+pub use request::{
+    Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
+};
 pub(crate) use serve::serve;

@@ -53,80 +53,15 @@ pub enum Question {
         /// The message's id.
         id: MessageId,
     },
-    /// A domain is taken in.
-    DomainAdd {
-        /// Its name.
-        name: String,
+    /// The directory is changed.
+    Change {
+        /// How.
+        change: DirectoryChange,
     },
-    /// A domain is let go.
-    DomainRemove {
-        /// Its name.
-        name: String,
-    },
-    /// Mail for unknown names of a domain goes somewhere, or is refused.
-    DomainCatchAll {
-        /// The domain.
-        name: String,
-        /// Where to; none refuses.
-        target: Option<String>,
-    },
-    /// All domains.
-    DomainList,
-    /// One domain.
-    DomainShow {
-        /// Its name.
-        name: String,
-    },
-    /// An account is made.
-    AccountAdd {
-        /// Its address.
-        address: String,
-        /// How it logs in; none: it takes mail only.
-        password: Option<Password>,
-        /// Octets its mailbox may hold.
-        quota: Option<u64>,
-    },
-    /// An account gets a password.
-    AccountPassword {
-        /// Its address.
-        address: String,
-        /// The new one; none: it takes mail only.
-        password: Option<Password>,
-    },
-    /// An account goes.
-    AccountRemove {
-        /// Its address.
-        address: String,
-        /// Its mail goes with it.
-        with_mail: bool,
-    },
-    /// All accounts.
-    AccountList,
-    /// One account.
-    AccountShow {
-        /// Its address.
-        address: String,
-    },
-    /// An address stands for others.
-    AliasAdd {
-        /// The address.
-        address: String,
-        /// The others.
-        targets: Vec<String>,
-    },
-    /// Targets of an alias go; without any, the alias.
-    AliasRemove {
-        /// The address.
-        address: String,
-        /// The targets.
-        targets: Vec<String>,
-    },
-    /// All aliases.
-    AliasList,
-    /// One alias.
-    AliasShow {
-        /// Its address.
-        address: String,
+    /// Who is in the directory?
+    Look {
+        /// At whom.
+        at: DirectoryView,
     },
     /// The mails of an account.
     MailList {
@@ -159,6 +94,93 @@ pub enum Question {
     ClockAdvance {
         /// By how much.
         millis: u64,
+    },
+}
+
+/// A change of the directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum DirectoryChange {
+    /// A domain is taken in.
+    DomainAdd {
+        /// Its name.
+        name: String,
+    },
+    /// A domain is let go.
+    DomainRemove {
+        /// Its name.
+        name: String,
+    },
+    /// Mail for unknown names of a domain goes somewhere, or is refused.
+    DomainCatchAll {
+        /// The domain.
+        name: String,
+        /// Where to; none refuses.
+        target: Option<String>,
+    },
+    /// An account is made.
+    AccountAdd {
+        /// Its address.
+        address: String,
+        /// How it logs in; none: it takes mail only.
+        password: Option<Password>,
+        /// Octets its mailbox may hold.
+        quota: Option<u64>,
+    },
+    /// An account gets a password.
+    AccountPassword {
+        /// Its address.
+        address: String,
+        /// The new one; none: it takes mail only.
+        password: Option<Password>,
+    },
+    /// An account goes.
+    AccountRemove {
+        /// Its address.
+        address: String,
+        /// Its mail goes with it.
+        with_mail: bool,
+    },
+    /// An address stands for others.
+    AliasAdd {
+        /// The address.
+        address: String,
+        /// The others.
+        targets: Vec<String>,
+    },
+    /// Targets of an alias go; without any, the alias.
+    AliasRemove {
+        /// The address.
+        address: String,
+        /// The targets.
+        targets: Vec<String>,
+    },
+}
+
+/// A look into the directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "look", rename_all = "snake_case")]
+pub enum DirectoryView {
+    /// All domains.
+    DomainList,
+    /// One domain.
+    DomainShow {
+        /// Its name.
+        name: String,
+    },
+    /// All accounts.
+    AccountList,
+    /// One account.
+    AccountShow {
+        /// Its address.
+        address: String,
+    },
+    /// All aliases.
+    AliasList,
+    /// One alias.
+    AliasShow {
+        /// Its address.
+        address: String,
     },
 }
 

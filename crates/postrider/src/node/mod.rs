@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{self, Answer, Question, Request};
-use crate::rooms::Rooms;
+use crate::rooms::{self, Rooms};
 
 /// What a node is made of.
 pub struct NodeParts {
@@ -123,7 +123,8 @@ impl Node {
         let (sender, receiver) = watch::channel(settings.clone());
         let data = settings.data_directory(&folder);
         let handoff = Handoff::to_nobody();
-        let mut rooms = Rooms::furnish(ledger.clone(), receiver, data, handoff);
+        let directory = rooms::directory(&ledger);
+        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver, data, handoff);
         rooms.clock = clock;
         let desk = Desk {
             settings: Arc::new(sender),
@@ -224,20 +225,8 @@ impl Desk {
             | Question::Audit
             | Question::Act { .. }
             | Question::Body { .. }
-            | Question::DomainAdd { .. }
-            | Question::DomainRemove { .. }
-            | Question::DomainCatchAll { .. }
-            | Question::DomainList
-            | Question::DomainShow { .. }
-            | Question::AccountAdd { .. }
-            | Question::AccountPassword { .. }
-            | Question::AccountRemove { .. }
-            | Question::AccountList
-            | Question::AccountShow { .. }
-            | Question::AliasAdd { .. }
-            | Question::AliasRemove { .. }
-            | Question::AliasList
-            | Question::AliasShow { .. }
+            | Question::Change { .. }
+            | Question::Look { .. }
             | Question::MailList { .. }
             | Question::MailShow { .. }
             | Question::Send { .. }

@@ -10,111 +10,53 @@ use serde_json::{Value, json};
 use wire_message::{Address, DomainName};
 
 use super::{Answered, ledger, mover};
-use crate::control::{Answer, Mover, Password, Question};
+use crate::control::{Answer, DirectoryChange, DirectoryView, Mover, Password};
 use crate::rooms::Rooms;
 
-pub(super) async fn answer(rooms: &Rooms, by: &str, question: Question) -> Answered {
+pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
     let directory = &rooms.directory;
-    match question {
-        Question::DomainList => {
+    match at {
+        DirectoryView::DomainList => {
             let found = directory.domains(&Page::default()).await.map_err(refused)?;
             list(found.iter().map(domain).collect())
         }
-        Question::DomainShow { name } => {
+        DirectoryView::DomainShow { name } => {
             let found = directory.show_domain(&read_domain(&name)?).await;
             shown(domain(&found.map_err(refused)?))
         }
-        Question::AccountList => {
+        DirectoryView::AccountList => {
             let found = directory
                 .accounts(&Page::default())
                 .await
                 .map_err(refused)?;
             list(found.iter().map(account).collect())
         }
-        Question::AccountShow { address } => {
+        DirectoryView::AccountShow { address } => {
             let found = directory.show_account(&read(&address)?).await;
             shown(account(&found.map_err(refused)?))
         }
-        Question::AliasList => {
+        DirectoryView::AliasList => {
             let found = directory.aliases(&Page::default()).await.map_err(refused)?;
             list(found.iter().map(alias).collect())
         }
-        Question::AliasShow { address } => {
+        DirectoryView::AliasShow { address } => {
             let found = directory.show_alias(&read(&address)?).await;
             shown(alias(&found.map_err(refused)?))
         }
-        Question::AccountRemove { address, with_mail } => {
-            let address = read(&address)?;
-            let also = match with_mail {
-                true => empty_unit(directory.show_account(&address).await.map_err(refused)?.id),
-                false => Unit::new(),
-            };
-            change(rooms, by, Change::RemoveAccount { address }, also).await
-        }
-        question => match wanted(question)? {
-            Some(wanted) => change(rooms, by, wanted, Unit::new()).await,
-            None => Err(Answer::asker("this is no question about the directory")),
-        },
     }
 }
 
-/// The change a question asks for, if it asks for one.
-fn wanted(question: Question) -> Result<Option<Change>, Answer> {
-    let change = match question {
-        Question::DomainAdd { name } => Change::AddDomain {
-            name: read_domain(&name)?,
-        },
-        Question::DomainRemove { name } => Change::RemoveDomain {
-            name: read_domain(&name)?,
-        },
-        Question::DomainCatchAll { name, target } => Change::SetCatchAll {
-            name: read_domain(&name)?,
-            target: target.as_deref().map(read).transpose()?,
-        },
-        Question::AccountAdd {
-            address,
-            password,
-            quota,
-        } => Change::AddAccount {
-            address: read(&address)?,
-            password: new_password(password),
-            quota,
-        },
-        Question::AccountPassword { address, password } => Change::SetPassword {
-            address: read(&address)?,
-            password: new_password(password),
-        },
-        Question::AliasAdd { address, targets } => Change::AddAlias {
-            address: read(&address)?,
-            targets: read_all(&targets)?,
-        },
-        Question::AliasRemove { address, targets } => Change::RemoveAlias {
-            address: read(&address)?,
-            targets: read_all(&targets)?,
-        },
-        Question::Queue
-        | Question::List { .. }
-        | Question::Trace { .. }
-        | Question::Audit
-        | Question::Act { .. }
-        | Question::Body { .. }
-        | Question::DomainList
-        | Question::DomainShow { .. }
-        | Question::AccountRemove { .. }
-        | Question::AccountList
-        | Question::AccountShow { .. }
-        | Question::AliasList
-        | Question::AliasShow { .. }
-        | Question::MailList { .. }
-        | Question::MailShow { .. }
-        | Question::Send { .. }
-        | Question::Reload
-        | Question::ClockAdvance { .. } => return Ok(None),
-    };
-    Ok(Some(change))
-}
-
-async fn change(rooms: &Rooms, by: &str, change: Change, also: Unit) -> Answered {
+pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> Answered {
+    let mut also = Unit::new();
+    if let DirectoryChange::AccountRemove {
+        address,
+        with_mail: true,
+    } = &change
+    {
+        let account = rooms.directory.show_account(&read(address)?).await;
+        also.join(empty_unit(account.map_err(refused)?.id));
+    }
+    let change = wanted(change)?;
     rooms
         .directory
         .apply(&change, also)
@@ -126,6 +68,47 @@ async fn change(rooms: &Rooms, by: &str, change: Change, also: Unit) -> Answered
         .record(EventKind::DirectoryChanged, by, &sentence);
     recorded.await.map_err(ledger)?;
     shown(json!({ "done": sentence }))
+}
+
+/// The directory's own words for a change.
+fn wanted(change: DirectoryChange) -> Result<Change, Answer> {
+    let change = match change {
+        DirectoryChange::DomainAdd { name } => Change::AddDomain {
+            name: read_domain(&name)?,
+        },
+        DirectoryChange::DomainRemove { name } => Change::RemoveDomain {
+            name: read_domain(&name)?,
+        },
+        DirectoryChange::DomainCatchAll { name, target } => Change::SetCatchAll {
+            name: read_domain(&name)?,
+            target: target.as_deref().map(read).transpose()?,
+        },
+        DirectoryChange::AccountAdd {
+            address,
+            password,
+            quota,
+        } => Change::AddAccount {
+            address: read(&address)?,
+            password: new_password(password),
+            quota,
+        },
+        DirectoryChange::AccountPassword { address, password } => Change::SetPassword {
+            address: read(&address)?,
+            password: new_password(password),
+        },
+        DirectoryChange::AliasAdd { address, targets } => Change::AddAlias {
+            address: read(&address)?,
+            targets: read_all(&targets)?,
+        },
+        DirectoryChange::AliasRemove { address, targets } => Change::RemoveAlias {
+            address: read(&address)?,
+            targets: read_all(&targets)?,
+        },
+        DirectoryChange::AccountRemove { address, .. } => Change::RemoveAccount {
+            address: read(&address)?,
+        },
+    };
+    Ok(change)
 }
 
 fn new_password(password: Option<Password>) -> NewPassword {
@@ -151,9 +134,10 @@ fn read_domain(text: &str) -> Result<DomainName, Answer> {
 /// The directory's refusal in its own words.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn refused(error: DirectoryError) -> Answer {
-    let whose = match &error {
-        DirectoryError::Store(error) => mover(error),
-        _ => Mover::Asker,
+    let whose = if let DirectoryError::Store(error) = &error {
+        mover(error)
+    } else {
+        Mover::Asker
     };
     let why = error.to_string();
     Answer::Refused { whose, why }

@@ -1,0 +1,6 @@
+//! The built binary, as operators and scripts use it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod house;
+mod offline;
+mod online;

@@ -1,0 +1,201 @@
+//! Commands without a server: they open the store themselves.
+
+use super::house::House;
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_bad_configuration_is_explained_by_place_name_and_remedy() {
+    let house = House::empty();
+    house.write("hostname = \"mx.example.test\"\n[queue]\nlifetme = \"4d\"\nlease = \"soon\"\n");
+    let output = house.run(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("postrider.toml:3:1 queue.lifetme: "),
+        "{said}"
+    );
+    assert!(said.contains("did you mean lifetime?"), "{said}");
+    assert!(said.contains("postrider.toml:4:"), "{said}");
+}
+
+#[test]
+fn a_missing_configuration_says_how_to_get_one() {
+    let output = House::empty().run(&["queue"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("postrider quickstart"));
+}
+
+#[test]
+fn a_good_configuration_passes() {
+    assert!(House::new().ok(&["check"]).contains("1 listener"));
+}
+
+#[test]
+fn domains_accounts_and_aliases_are_added_shown_and_removed() {
+    let house = House::new();
+    house.people();
+    house.ok(&[
+        "alias",
+        "add",
+        "info@example.test",
+        "alice@example.test",
+        "x@far.test",
+    ]);
+    let account = house.json(&["account", "show", "alice@example.test"]);
+    assert_eq!(account[0]["may_log_in"], true);
+    let alias = house.json(&["alias", "list"]);
+    assert_eq!(alias[0]["targets"].as_array().unwrap().len(), 2);
+    let refused = house.run(&["domain", "remove", "example.test"]);
+    assert_eq!(refused.status.code(), Some(1));
+    house.ok(&["alias", "remove", "info@example.test"]);
+    house.ok(&["account", "remove", "alice@example.test"]);
+    house.ok(&["domain", "remove", "example.test"]);
+    assert!(house.json(&["domain", "list"]).is_empty());
+    let events = house.json(&["inspect", "rows", "event"]);
+    let recorded = |event: &&serde_json::Value| {
+        event["kind"] == "directory_changed" && event["actor"] == "tester"
+    };
+    assert_eq!(events.iter().filter(recorded).count(), 6);
+}
+
+#[test]
+fn a_password_is_read_from_standard_input_and_never_shown() {
+    let house = House::new();
+    house.ok(&["domain", "add", "example.test"]);
+    let output = house.run_with(
+        &["account", "add", "bob@example.test", "--password-stdin"],
+        "tr0ub4dor&3\n",
+    );
+    assert!(output.status.success(), "{output:?}");
+    let shown = house.ok(&["account", "show", "bob@example.test"])
+        + &house.ok(&["inspect", "rows", "event"]);
+    assert!(!shown.contains("tr0ub4dor"));
+}
+
+#[test]
+fn an_empty_book_adds_up() {
+    let house = House::new();
+    let audit = house.json(&["audit"]);
+    assert_eq!(audit.len(), 1);
+    for name in ["accepted", "in_transit", "difference", "orphans"] {
+        assert_eq!(audit[0][name], 0, "{name}");
+    }
+}
+
+#[test]
+fn a_program_sends_and_its_message_is_listed_with_everything_scripts_rely_on() {
+    let house = House::new();
+    house.people();
+    let sent = house.run_with(
+        &["sendmail", "-f", "bob@far.test", "-oi", "-t"],
+        "To: Alice <alice@example.test>\nBcc: x@far.test\nSubject: hi\n\nhello\n",
+    );
+    assert!(sent.status.success(), "{sent:?}");
+    let rows = house.json(&["queue", "list"]);
+    assert_eq!(rows.len(), 2);
+    for name in [
+        "id",
+        "recipient",
+        "sender",
+        "state",
+        "stage",
+        "next_hop",
+        "attempts",
+        "received_at",
+        "deadline_at",
+        "expires_at",
+        "notify_at",
+        "last_reply",
+        "reason",
+        "size",
+        "node",
+    ] {
+        assert!(rows[0].get(name).is_some(), "{name}");
+    }
+    let id = rows[0]["id"].as_str().unwrap();
+    let story = house.json(&["trace", id]);
+    assert_eq!(story[0]["subject"], "hi");
+    assert!(house.ok(&["explain", id]).contains("waits for mailbox"));
+    let body = house.ok(&["inspect", "body", id]);
+    assert!(
+        body.contains("hello\r\n") && !body.contains("Bcc"),
+        "{body}"
+    );
+}
+
+#[test]
+fn sendmail_tells_programs_whose_move_it_is() {
+    let house = House::new();
+    house.people();
+    assert_eq!(house.run(&["sendmail"]).status.code(), Some(64));
+    let nobody = house.run_with(&["sendmail", "nobody@example.test"], "\nhi\n");
+    assert_eq!(nobody.status.code(), Some(65), "{nobody:?}");
+    house.write("hostname = 3\n");
+    assert_eq!(house.run(&["sendmail", "a@b.test"]).status.code(), Some(78));
+}
+
+#[test]
+fn acts_reach_exactly_what_the_filter_means_and_a_dry_run_nothing() {
+    let house = House::new();
+    house.people();
+    let sent = house.run_with(
+        &[
+            "sendmail",
+            "-f",
+            "bob@far.test",
+            "alice@example.test",
+            "x@far.test",
+        ],
+        "\nhi\n",
+    );
+    assert!(sent.status.success(), "{sent:?}");
+    let shown = house.json(&["hold", "--domain", "far.test", "--dry-run"]);
+    assert_eq!(shown.len(), 1);
+    assert!(house.json(&["queue", "list", "--state", "held"]).is_empty());
+    let held = house.json(&["hold", "--domain", "far.test", "--reason", "a look"]);
+    assert_eq!(held[0]["done"], 1);
+    let rows = house.json(&["queue", "list", "--state", "held"]);
+    assert_eq!(rows[0]["recipient"], "x@far.test");
+    let returned = house.json(&["return", "--state", "held", "--reason", "not today"]);
+    assert_eq!(returned[0]["done"], 1);
+    let audit = &house.json(&["audit"])[0];
+    assert_eq!(
+        (&audit["returned"], &audit["accepted"], &audit["difference"]),
+        (&1.into(), &3.into(), &0.into())
+    );
+}
+
+#[test]
+fn an_act_without_a_filter_is_refused() {
+    let house = House::new();
+    assert_eq!(house.run(&["discard"]).status.code(), Some(2));
+    assert_eq!(house.run(&["discard", "--all"]).status.code(), Some(1));
+}
+
+#[test]
+fn an_export_writes_the_message_as_it_was_accepted() {
+    let house = House::new();
+    let sent = house.run_with(
+        &["sendmail", "-f", "bob@far.test", "x@far.test"],
+        "Subject: out\n\nhi\n",
+    );
+    assert!(sent.status.success(), "{sent:?}");
+    let id = house.json(&["queue", "list"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    house.ok(&["export", &id]);
+    let file = std::fs::read_to_string(house.folder.path().join(format!("{id}.eml"))).unwrap();
+    assert!(file.contains("Subject: out\r\n"), "{file}");
+}
+
+#[test]
+fn nobody_moves_a_clock_without_a_server_under_test() {
+    assert_eq!(
+        House::new().run(&["clock", "advance", "1h"]).status.code(),
+        Some(1)
+    );
+}

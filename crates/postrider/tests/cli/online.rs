@@ -1,0 +1,73 @@
+//! A running server, asked over its socket.
+
+use super::house::{CONFIGURATION, House, greeting, send};
+
+const TEXT: &str = "Subject: hello\r\n\r\nhi alice";
+
+#[test]
+fn a_listing_is_the_same_with_the_server_up_and_down() {
+    let house = House::new();
+    house.people();
+    let mut served = house.serve(&["serve"]);
+    let (_, address) = served.listening("mx");
+    let reply = send(address, "bob@far.test", "alice@example.test", TEXT);
+    assert!(reply.starts_with("250"), "{reply}");
+    house.ok(&["hold", "--all", "--reason", "a look"]);
+    let up = house.json(&["queue", "list"]);
+    assert_eq!(served.stop(), Some(0));
+    let down = house.json(&["queue", "list"]);
+    assert_eq!(up, down);
+    assert_eq!(house.json(&["audit"])[0]["difference"], 0);
+}
+
+#[test]
+fn two_servers_never_share_a_folder() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    let second = house.run(&["serve"]);
+    assert_eq!(second.status.code(), Some(3), "{second:?}");
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_reload_takes_good_settings_and_keeps_the_old_ones_otherwise() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    let (_, address) = served.listening("mx");
+    house.write(&CONFIGURATION.replace("mx.example.test", "new.example.test"));
+    house.ok(&["reload"]);
+    assert!(greeting(address).contains("new.example.test"));
+    // The command needs a good file to find the server by; the server's own is broken.
+    std::fs::write(house.folder.path().join("good.toml"), CONFIGURATION).unwrap();
+    house.write("hostname = 3\n");
+    let refused = house.run(&["reload", "--config", "good.toml"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(greeting(address).contains("new.example.test"));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn the_clock_of_a_server_under_test_can_be_moved() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    let now = |row: &serde_json::Value| row["now"].as_str().unwrap().to_owned();
+    let first = now(&house.json(&["clock", "advance", "1ms"])[0]);
+    let later = now(&house.json(&["clock", "advance", "48h"])[0]);
+    assert_ne!(first.get(..10), later.get(..10));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn the_clock_of_any_other_server_cannot() {
+    let house = House::empty();
+    house.write(&CONFIGURATION.replace("clock_control = true", ""));
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    assert_eq!(
+        house.run(&["clock", "advance", "1h"]).status.code(),
+        Some(1)
+    );
+    assert_eq!(served.stop(), Some(0));
+}
