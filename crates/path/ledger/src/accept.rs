@@ -155,10 +155,21 @@ impl Ledger {
         let unit = std::mem::take(&mut composed.unit);
         self.book.store.write(unit).await?;
         self.accepted(&composed.recipients, &composed);
+        self.discard_unneeded(&new.body, &composed.message).await;
         self.notices_stored(&notices);
         let id = new.id;
         let jobs = self.jobs_of(composed);
         Ok(Accepted { id, jobs })
+    }
+
+    /// A body whose every recipient ended at once has no row, so its file goes too.
+    async fn discard_unneeded(&self, body: &NewBody, message: &Message) {
+        if let (NewBody::File(spooled), None) = (body, message.body) {
+            let discarded = self.book.store.discard_body_file(spooled.name()).await;
+            if let Err(error) = discarded {
+                tracing::warn!(file = spooled.name(), %error, "left for the reconciler, as an orphan");
+            }
+        }
     }
 
     /// The writes that store `new`, to be joined with others. What is born claimed is queued instead.

@@ -184,6 +184,19 @@ impl Filter {
         beyond == Filter::default() && !self.state.is_some_and(State::is_final)
     }
 
+    /// A filter that [`Filter::is_counted`] as conditions of a query over the tally.
+    pub(crate) fn tally_condition(&self) -> (String, Vec<Value>) {
+        let mut writer = Writer::default();
+        writer.plain("n > 0");
+        if let Some(state) = self.state {
+            writer.add(["state = ", ""], state);
+        }
+        if let Some(hop) = &self.next_hop {
+            writer.add_list(["next_hop IN (", ")"], &hop_keys(hop));
+        }
+        (format!(" WHERE {}", writer.text), writer.values)
+    }
+
     /// The filter as conditions of a query over `recipient JOIN message`.
     pub(crate) fn condition(&self, now: Time) -> Condition {
         let mut writer = Writer::default();
@@ -246,11 +259,7 @@ impl Filter {
 
     fn write_names(&self, writer: &mut Writer) {
         if let Some(hop) = &self.next_hop {
-            let keys = match hop.parse::<HopKey>() {
-                Ok(key) => vec![key.to_string()],
-                Err(_) => vec![HopKey::via(hop).to_string(), HopKey::mx(hop).to_string()],
-            };
-            writer.add_list(["recipient.next_hop IN (", ")"], &keys);
+            writer.add_list(["recipient.next_hop IN (", ")"], &hop_keys(hop));
         }
         if let Some(sender) = &self.sender {
             let bare = sender.trim_start_matches('<').trim_end_matches('>');
@@ -278,6 +287,14 @@ impl Filter {
                 after,
             ),
         }
+    }
+}
+
+/// The hops a word means: one by its key, or those with this name after the colon.
+fn hop_keys(word: &str) -> Vec<String> {
+    match word.parse::<HopKey>() {
+        Ok(key) => vec![key.to_string()],
+        Err(_) => vec![HopKey::via(word).to_string(), HopKey::mx(word).to_string()],
     }
 }
 

@@ -134,6 +134,11 @@ impl Handovers {
     pub async fn next(&mut self) -> Option<HandedOver> {
         self.jobs.recv().await
     }
+
+    /// A job that was handed over already, if there is one.
+    pub fn try_next(&mut self) -> Option<HandedOver> {
+        self.jobs.try_recv().ok()
+    }
 }
 
 impl Slot {

@@ -13,8 +13,14 @@
 //!                                                deferred, hop down,
 //!   held <----> queued  (a person, a rule,       claim lost
 //!                        a failed check)
-//!   any state that is not final --> returned | discarded | dead_letter   (a person, a rule, or time)
+//!   what waits (not in flight) --> returned | discarded | dead_letter   (a person, a rule, or time)
 //! ```
+//!
+//! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
+//! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
+//! not settled · `hop` knows how next hops are and which are due · `sweep` does what is owed by time, by the one rule in
+//! `deadline` · `listing`, `trace`, `audit` and `inspect` show it, `filter` says which rows, `operate` acts on them · `prune`
+//! ends history · `node` takes the epoch · `handoff` and `wakeups` are hints in memory, and nothing but hints.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.

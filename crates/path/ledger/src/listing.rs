@@ -178,6 +178,8 @@ const LIST: &str = concat!(
 
 const COUNT: &str = "SELECT count(*) FROM recipient JOIN message ON message.id = recipient.message";
 
+const COUNT_TALLY: &str = "SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally";
+
 const TALLY: &str =
     "SELECT next_hop, state, CAST(sum(n) AS BIGINT) FROM tally GROUP BY next_hop, state";
 
@@ -210,8 +212,8 @@ impl Ledger {
             .store
             .read(Query::new(format!("{LIST}{rest}"), values))
             .await?;
-        let listed = rows.iter().map(listed).collect::<Result<_, _>>()?;
-        Ok(listed)
+        let shown = |row: &Row| listed(row).unwrap_or_else(|error| damaged(row, &error));
+        Ok(rows.iter().map(shown).collect())
     }
 
     /// How many recipients a filter means, whatever its page: from the tally when it asks for states and hops only.
@@ -219,29 +221,20 @@ impl Ledger {
     /// # Errors
     /// The store's.
     pub async fn count(&self, filter: &Filter) -> Result<u64, LedgerError> {
-        if filter.is_counted() && filter.next_hop.is_none() {
-            let totals = self.totals().await?;
-            return Ok(filter
-                .state
-                .map_or(totals.in_transit, |state| totals.of(state)));
-        }
-        let all = Filter {
-            after: None,
-            ..filter.clone()
-        };
-        let condition = all.condition(self.now());
-        let from = if filter.is_counted() {
-            "SELECT count(*) FROM recipient"
+        let (text, values) = if filter.is_counted() {
+            let (condition, values) = filter.tally_condition();
+            (format!("{COUNT_TALLY}{condition}"), values)
         } else {
-            COUNT
+            let all = Filter {
+                after: None,
+                ..filter.clone()
+            };
+            let condition = all.condition(self.now());
+            (format!("{COUNT}{}", condition.text), condition.values)
         };
-        let query = Query::new(format!("{from}{}", condition.text), condition.values);
-        let rows = self.book.store.read(query).await?;
-        let count = rows
-            .first()
-            .map(|row| Columns::of(row).count())
-            .transpose()?;
-        Ok(count.unwrap_or(0))
+        let rows = self.book.store.read(Query::new(text, values)).await?;
+        let count = rows.first().map(|row| Columns::of(row).count());
+        Ok(count.transpose()?.unwrap_or(0))
     }
 
     /// A line for each next hop with something in transit, and for each that is down or paused.
@@ -313,6 +306,34 @@ fn listed(row: &Row) -> Result<Listed, StoreError> {
         size,
         node,
     })
+}
+
+/// A row that cannot be understood is listed all the same, by what of it can be read.
+fn damaged(row: &Row, error: &StoreError) -> Listed {
+    // The places of `recipient_columns` and of what `LIST` adds to them.
+    let int = |at: usize| row.optional_int(at).ok().flatten();
+    let text = |at: usize| row.text(at).map(str::to_owned).unwrap_or_default();
+    let time = |at: usize| int(at).map(Time::from_millis);
+    let state = State::from_word(&text(6)).unwrap_or(State::Held);
+    Listed {
+        id: MessageId::from_key(int(1).unwrap_or(0)),
+        recipient_id: RecipientId::from_key(int(0).unwrap_or(0)),
+        recipient: text(3),
+        sender: text(25),
+        state,
+        stage: stage(state).to_owned(),
+        next_hop: text(7),
+        attempts: int(8).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+        received_at: time(10).unwrap_or(Time::EPOCH),
+        deadline_at: time(13),
+        expires_at: time(14),
+        notify_at: time(12),
+        next_try: None,
+        last_reply: text(20),
+        reason: error.to_string(),
+        size: int(26).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+        node: text(27),
+    }
 }
 
 fn hop_text(hop: Option<&HopKey>) -> String {

@@ -125,10 +125,16 @@ impl Ledger {
     pub async fn categorizing_due(&self, limit: u32) -> Result<Vec<Unrouted>, LedgerError> {
         let values = vec![self.now().as_millis().into(), limit.into()];
         let rows = self.read(DUE, values).await?;
-        let found = rows
-            .iter()
-            .map(Recipient::from_row)
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match Recipient::from_row(row) {
+                Ok(recipient) => found.push(recipient),
+                // It stays listed as damaged, and must not stand in the way of the others.
+                Err(error) => {
+                    tracing::error!(recipient = row.int(0).unwrap_or(0), %error, "it cannot be read");
+                }
+            }
+        }
         let mut ids: Vec<_> = found.iter().map(|one| one.message).collect();
         ids.dedup();
         let messages = self.messages(&ids).await?;

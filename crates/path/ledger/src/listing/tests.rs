@@ -185,3 +185,33 @@ async fn the_first_page_walks_an_index_whatever_the_history() {
         assert!(!all.contains("TEMP B-TREE"), "{all}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_row_is_listed_by_what_can_be_read_of_it() {
+    let book = book().await;
+    let id = book.one(queued()).await;
+    let before = book
+        .ledger
+        .list(&Filter::default())
+        .await
+        .unwrap()
+        .remove(0);
+    let mut unit = ground_store::Unit::new();
+    let damage = "UPDATE recipient SET address = 'nonsense' WHERE id = $1";
+    unit.write(ground_store::Sql::new(damage), vec![id.into()]);
+    book.ledger.store().write(unit).await.unwrap();
+    let after = book
+        .ledger
+        .list(&Filter::default())
+        .await
+        .unwrap()
+        .remove(0);
+    assert!(after.reason.contains("nonsense"), "{}", after.reason);
+    let expected = Listed {
+        recipient: "nonsense".into(),
+        reason: after.reason.clone(),
+        next_try: None,
+        ..before
+    };
+    assert_eq!(after, expected);
+}
