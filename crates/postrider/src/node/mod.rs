@@ -12,6 +12,7 @@ mod reload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ground_settings::{Endpoint, Settings};
 use ground_store::Store;
@@ -19,7 +20,8 @@ use ground_world::World;
 use ground_world::clock::ClockControl;
 use ground_world::tls::{TlsError, TlsServer};
 use path_accept::{Server, ServerParts, StartError, resume};
-use path_ledger::{EventKind, Handoff, Ledger, LedgerError, LedgerOptions};
+use path_ledger::{EventKind, Ledger, LedgerError, LedgerOptions};
+use path_queue::{Queue, QueueParts};
 use path_watch::{ReporterError, Watch, catch_up};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -28,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{self, Answer, Question, Request};
 use crate::rooms::{self, Rooms};
+
+/// How long attempts under way may take to end when the node stops; what is not done then, its lease brings back.
+const ATTEMPTS_GRACE: Duration = Duration::from_secs(20);
 
 /// What a node is made of.
 pub struct NodeParts {
@@ -51,6 +56,7 @@ pub struct NodeParts {
 pub struct Node {
     desk: Desk,
     server: Server,
+    queue: Queue,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     socket: Option<PathBuf>,
@@ -122,9 +128,14 @@ impl Node {
             .await?;
         let (sender, receiver) = watch::channel(settings.clone());
         let data = settings.data_directory(&folder);
-        let handoff = Handoff::to_nobody();
         let directory = rooms::directory(&ledger);
-        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver, data, handoff);
+        let queue = Queue::start(QueueParts {
+            ledger: ledger.clone(),
+            directory: directory.clone(),
+            settings: receiver.clone(),
+            config_folder: folder.clone(),
+        });
+        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver, data, queue.handoff());
         rooms.clock = clock;
         let desk = Desk {
             settings: Arc::new(sender),
@@ -153,6 +164,7 @@ impl Node {
         Ok(Self {
             desk,
             server,
+            queue,
             tasks,
             stop,
             socket,
@@ -192,6 +204,7 @@ impl Node {
     /// Takes no more mail, lets sessions end within their grace time, then stops the rest.
     pub async fn stop(mut self) {
         self.server.stop().await;
+        self.queue.stop(ATTEMPTS_GRACE).await;
         self.stop.cancel();
         self.tasks.abort_all();
         while let Some(ended) = self.tasks.join_next().await {

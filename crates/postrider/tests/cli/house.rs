@@ -98,6 +98,22 @@ impl House {
             .collect()
     }
 
+    /// Asks until `done` likes the answer: the server works on its own time.
+    pub fn until(&self, arguments: &[&str], done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let start = std::time::Instant::now();
+        loop {
+            let rows = self.json(arguments);
+            if done(&rows) {
+                return rows;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{arguments:?} stays at {rows:?}"
+            );
+            std::thread::yield_now();
+        }
+    }
+
     pub fn people(&self) {
         self.ok(&["domain", "add", "example.test"]);
         self.ok(&[

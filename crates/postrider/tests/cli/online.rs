@@ -8,11 +8,11 @@ const TEXT: &str = "Subject: hello\r\n\r\nhi alice";
 fn a_listing_is_the_same_with_the_server_up_and_down() {
     let house = House::new();
     house.people();
-    let mut served = house.serve(&["serve"]);
-    let (_, address) = served.listening("mx");
-    let reply = send(address, "bob@far.test", "alice@example.test", TEXT);
-    assert!(reply.starts_with("250"), "{reply}");
+    let sent = house.run_with(&["sendmail", "-f", "bob@far.test", "x@away.test"], TEXT);
+    assert!(sent.status.success(), "{sent:?}");
     house.ok(&["hold", "--all", "--reason", "a look"]);
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
     let up = house.json(&["queue", "list"]);
     assert_eq!(served.stop(), Some(0));
     let down = house.json(&["queue", "list"]);
@@ -70,4 +70,65 @@ fn the_clock_of_any_other_server_cannot() {
         Some(1)
     );
     assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_message_arrives_is_read_and_tells_its_story() {
+    let house = House::new();
+    house.people();
+    let mut served = house.serve(&["serve"]);
+    let (_, address) = served.listening("mx");
+    let reply = send(address, "bob@far.test", "alice@example.test", TEXT);
+    let mails = house.until(&["mail", "list", "alice@example.test"], |mails| {
+        !mails.is_empty()
+    });
+    let id = mails[0]["id"].as_str().unwrap();
+    assert!(reply.contains(id), "{reply} names {id}");
+    let shown = house.ok(&["mail", "show", "alice@example.test", id]);
+    assert!(shown.contains("Return-Path: <bob@far.test>\r\n"), "{shown}");
+    assert!(shown.ends_with("hi alice\r\n"), "{shown}");
+    let story = &house.json(&["trace", id])[0];
+    assert_eq!(story["recipients"][0]["state"], "delivered");
+    assert_eq!(
+        story["recipients"][0]["attempts"][0]["outcome"],
+        "delivered"
+    );
+    assert!(house.json(&["queue", "list"]).is_empty());
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn mail_that_cannot_leave_is_listed_with_its_reason_and_next_try() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    let sent = house.run_with(&["sendmail", "-f", "bob@far.test", "x@away.test"], TEXT);
+    assert!(sent.status.success(), "{sent:?}");
+    let tried =
+        |rows: &[serde_json::Value]| rows.first().is_some_and(|row| row["last_reply"] != "");
+    let rows = house.until(&["queue", "list"], tried);
+    assert_eq!(rows[0]["state"], "queued");
+    assert!(
+        rows[0]["next_try"].as_str() > rows[0]["received_at"].as_str(),
+        "{rows:?}"
+    );
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_quickstart_makes_a_demo_once_and_serves_it() {
+    let house = House::empty();
+    house.write(CONFIGURATION);
+    let mut served = house.serve(&["quickstart"]);
+    let (said, address) = served.listening("mx");
+    assert!(said.contains("alice@example.test  password "), "{said}");
+    send(address, "you@elsewhere.test", "alice@example.test", TEXT);
+    house.until(&["mail", "list", "alice@example.test"], |mails| {
+        !mails.is_empty()
+    });
+    assert_eq!(served.stop(), Some(0));
+    let mut again = house.serve(&["quickstart"]);
+    let (said, _) = again.listening("mx");
+    assert!(said.contains("(as printed when it was made)"), "{said}");
+    assert_eq!(again.stop(), Some(0));
 }
