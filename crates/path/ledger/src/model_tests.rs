@@ -191,24 +191,26 @@ async fn operate(book: &Book, operation: Operation, id: RecipientId) -> bool {
             })
             .await
         }
-        Operation::Expire => {
-            let due = crate::DueRow {
-                envelope: book.message([]).envelope.into(),
-                recipient: row,
-                size: 0,
-                body: None,
-                hop: None,
-            };
-            let expire = Sweep::Expire {
-                cause: "its lifetime ended".into(),
-                notices: Vec::new(),
-            };
-            match book.ledger.sweep(&[due], expire).await {
-                Ok(swept) => swept == Swept::Done,
-                Err(LedgerError::Mixed(_)) => false,
-                Err(error) => panic!("{error}"),
-            }
-        }
+        Operation::Expire => expire(book, row).await,
+    }
+}
+
+async fn expire(book: &Book, recipient: Recipient) -> bool {
+    let due = crate::DueRow {
+        envelope: book.message([]).envelope.into(),
+        recipient,
+        size: 0,
+        body: None,
+        hop: None,
+    };
+    let expire = Sweep::Expire {
+        cause: "its lifetime ended".into(),
+        notices: Vec::new(),
+    };
+    match book.ledger.sweep(&[due], expire).await {
+        Ok(swept) => swept == Swept::Done,
+        Err(LedgerError::Mixed(_)) => false,
+        Err(error) => panic!("{error}"),
     }
 }
 
