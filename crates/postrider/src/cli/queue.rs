@@ -27,8 +27,7 @@ pub(super) const ROWS: &[print::Column] = &[
     ("TRIES", "attempts"),
     ("RECEIVED", "received_at"),
     ("NEXT TRY", "next_try"),
-    ("LAST REPLY", "last_reply"),
-    ("REASON", "reason"),
+    ("WHY", "why"),
 ];
 
 /// Rows asked for at a time when nobody says how many are wanted.
@@ -95,5 +94,16 @@ async fn list(context: &Context, args: &FilterArgs) -> Result<Exit, Exit> {
     if context.json {
         return Ok(Exit::Done);
     }
+    shown.iter_mut().for_each(say_why);
     print::answer(&Answer::Rows { rows: shown }, context.json, ROWS)
+}
+
+/// People read one column: the reason, which names the last reply where that is the reason, or else that reply.
+fn say_why(row: &mut Value) {
+    let words = ["reason", "last_reply"].map(|name| row.get(name).and_then(Value::as_str));
+    let why = words.into_iter().flatten().find(|text| !text.is_empty());
+    let why = why.map(str::to_owned);
+    if let (Some(why), Some(object)) = (why, row.as_object_mut()) {
+        object.insert("why".to_owned(), Value::String(why));
+    }
 }

@@ -87,6 +87,7 @@ fn log(settings: &Settings) {
     let filter = EnvFilter::try_from_env("POSTRIDER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr);
     let set = match settings.log.format {
         LogFormat::Text => lines.try_init(),
