@@ -89,7 +89,8 @@ pub(super) async fn open(course: &Course, world: &World) -> Result<Session, Box<
     let mut worst: Option<OpenFailure> = None;
     let dials = course.servers.iter();
     let dials = dials.flat_map(|server| server.places.iter().map(move |place| (server, place)));
-    for (server, place) in dials.take(DIALS_MAX) {
+    let dials: Vec<(&Server, &Place)> = dials.take(DIALS_MAX).collect();
+    for (server, place) in dials {
         if world.clock.instant().saturating_duration_since(started) > OPEN_MAX {
             break;
         }

@@ -1,0 +1,447 @@
+//! One connection at work: a session, and job after job over it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ground_settings::Settings;
+use ground_store::Unit;
+use path_deliver::mailbox::{Care, Put};
+use path_deliver::smtp::{Session, Whose, attempt_limit};
+use path_deliver::{Afterwards, Dsn, Facts, Fate, Report};
+use path_ledger::{HopKind, MessageId};
+use path_notify::Reporter;
+use path_route::Look;
+use wire_message::{Class, EnhancedStatus};
+use wire_smtp::client::Step;
+use wire_smtp::command::Dialect;
+use wire_smtp::reply::Reply;
+
+use crate::Shared;
+use crate::decide::{Hand, Policy, decide};
+use crate::hop::{Hop, Shown, hold};
+use crate::lists::Ready;
+use crate::permits::Permit;
+use crate::settle::{Outcome, SETTLE_MAX, Settling};
+use crate::way::{course, terms};
+
+/// Looks at a mailbox that changes under our hands before its mail waits for another attempt.
+const LOOKS_MAX: u32 = 3;
+
+pub(crate) struct Worker {
+    pub(crate) hop: Arc<Hop>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) permit: Permit,
+    /// The message being tried, for whoever finds this worker dead.
+    pub(crate) in_hand: Arc<Mutex<Option<MessageId>>>,
+}
+
+/// What carries jobs.
+pub(crate) enum Conveyance {
+    Mailbox,
+    Wire(Box<Wire>),
+}
+
+/// An open session, and the settings it was opened under.
+pub(crate) struct Wire {
+    session: Session,
+    hand: Hand,
+    settings: Arc<Settings>,
+    max_messages: u32,
+}
+
+/// Why there is nothing to carry jobs.
+pub(crate) enum NoConveyance {
+    /// There never will be.
+    Final(Reply),
+    ForNow(Failure),
+}
+
+/// Why a hop cannot be worked with at present.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) reply: Reply,
+    pub(crate) peer: String,
+    pub(crate) ours: bool,
+}
+
+/// Why a worker ended.
+pub(crate) enum WorkerEnd {
+    /// Nothing to do.
+    Idle,
+    /// Other hops have less than their share.
+    SteppedBack,
+    /// There is no way, for good.
+    NoWay(Reply),
+    /// No session could be opened.
+    NoSession(Failure),
+    /// A session broke in its first transaction.
+    Broke(Failure),
+}
+
+/// Opens what carries jobs of this hop.
+pub(crate) async fn convey(
+    hop: &Hop,
+    shared: &Shared,
+    settings: &Arc<Settings>,
+) -> Result<Conveyance, NoConveyance> {
+    if hop.key.kind() == HopKind::Mailbox {
+        return Ok(Conveyance::Mailbox);
+    }
+    let look = match hold(&hop.health).failures {
+        0 => Look::First,
+        1.. => Look::Again,
+    };
+    let world = shared.ledger.world();
+    let course = course(settings, &hop.key, world, &shared.config_folder, look).await;
+    let course = course.map_err(Failure::of)?;
+    let opened = Session::open(&course, world).await;
+    let session = opened.map_err(|failure| {
+        tracing::debug!(hop = %hop.key, transcript = failure.transcript, "no session");
+        NoConveyance::ForNow(Failure {
+            reply: failure.reply.clone(),
+            peer: failure.peer.clone(),
+            ours: failure.whose == Whose::Ours,
+        })
+    })?;
+    Ok(Conveyance::Wire(Box::new(Wire {
+        session,
+        hand: match course.dialect {
+            Dialect::Lmtp => Hand::Lmtp,
+            Dialect::Smtp | Dialect::Submission => Hand::Smtp,
+        },
+        settings: settings.clone(),
+        max_messages: terms(settings, &hop.key).max_messages,
+    })))
+}
+
+/// The book shows that a hop is up again; nothing happens when it did.
+pub(crate) async fn show_up(hop: &Hop, shared: &Shared) {
+    if hold(&hop.health).shown == Shown::Up {
+        return;
+    }
+    match shared.ledger.hop_up(&hop.key).await {
+        Ok(()) => {
+            let mut health = hold(&hop.health);
+            health.shown = Shown::Up;
+            health.failures = 0;
+            tracing::info!(hop = %hop.key, "a next hop is up");
+        }
+        Err(error) => {
+            tracing::warn!(hop = %hop.key, %error, "that a next hop is up could not be recorded");
+        }
+    }
+}
+
+/// Fails a job with our own words: there is no way for it.
+pub(crate) async fn refuse(shared: &Arc<Shared>, ready: Ready, reply: &Reply) {
+    let now = shared.ledger.now();
+    let fate = Fate::Refused {
+        step: Step::Idle,
+        reply: reply.clone(),
+    };
+    let report = Report {
+        fates: vec![fate; ready.job.recipients.len()],
+        facts: Facts {
+            started_at: now,
+            ended_at: now,
+            peer: String::new(),
+            address: String::new(),
+            tls: String::new(),
+            last_command: String::new(),
+            reply: reply.to_string(),
+            bytes: 0,
+            transcript: String::new(),
+        },
+        dsn: Dsn::Passed,
+        afterwards: Afterwards::Ended,
+    };
+    let settings = shared.settings();
+    conclude(shared, ready, report, Vec::new(), Hand::Smtp, &settings).await;
+}
+
+impl Worker {
+    pub(crate) async fn run(self, first: Option<Conveyance>) -> WorkerEnd {
+        let mut conveyance = first;
+        let end = self.carry_on(&mut conveyance).await;
+        if let Some(Conveyance::Wire(wire)) = conveyance {
+            wire.session.close().await;
+        }
+        end
+    }
+
+    async fn carry_on(&self, conveyance: &mut Option<Conveyance>) -> WorkerEnd {
+        loop {
+            if self.shared.stopping.is_cancelled() {
+                return WorkerEnd::Idle;
+            }
+            if self.permit.is_over_share() {
+                return WorkerEnd::SteppedBack;
+            }
+            if self.hop.waiting() == 0 {
+                match self.wait_for_work(conveyance.as_ref()).await {
+                    Waited::Work => continue,
+                    Waited::TooLong => return WorkerEnd::Idle,
+                }
+            }
+            let settings = self.shared.settings();
+            retire(conveyance, &settings).await;
+            let open = match conveyance {
+                Some(open) => open,
+                None => match convey(&self.hop, &self.shared, &settings).await {
+                    Ok(opened) => conveyance.insert(opened),
+                    Err(NoConveyance::Final(reply)) => return WorkerEnd::NoWay(reply),
+                    Err(NoConveyance::ForNow(failure)) => return WorkerEnd::NoSession(failure),
+                },
+            };
+            let Some(ready) = self.hop.pop() else {
+                continue;
+            };
+            if let Some(broken) = self.carry(open, ready, &settings).await {
+                return WorkerEnd::Broke(broken);
+            }
+        }
+    }
+
+    /// A session is kept for a moment; without one there is nothing to keep.
+    async fn wait_for_work(&self, conveyance: Option<&Conveyance>) -> Waited {
+        if conveyance.is_none() || self.shared.permits.are_gone() {
+            return Waited::TooLong;
+        }
+        let idle = self.shared.settings().timeouts.idle;
+        let clock = &self.shared.ledger.world().clock;
+        let work = async {
+            tokio::select! {
+                () = self.hop.work.notified() => {}
+                () = self.shared.stopping.cancelled() => {}
+            }
+        };
+        match clock.timeout(idle, work).await {
+            Ok(()) => Waited::Work,
+            Err(_) => Waited::TooLong,
+        }
+    }
+
+    /// Tries one job. The failure when the session broke at once.
+    async fn carry(
+        &self,
+        open: &mut Conveyance,
+        ready: Ready,
+        settings: &Arc<Settings>,
+    ) -> Option<Failure> {
+        if !ready.held.is_live() {
+            tracing::warn!(message = %ready.job.message, "its claim was lost while it waited for a connection");
+            return None;
+        }
+        let _busy = Busy::begin(&self.hop.busy);
+        *hold(&self.in_hand) = Some(ready.job.message);
+        let limit = attempt_limit(&settings.timeouts, ready.job.size);
+        ready.held.work_for(limit + SETTLE_MAX);
+        #[cfg(test)]
+        crate::tests::crash_if_poisoned(&ready.job);
+        let (report, units, hand) = match open {
+            Conveyance::Mailbox => {
+                let put = self.shared.door.attempt(&ready.job, settings, Care::Straight);
+                let Put { report, units } = put.await;
+                (report, units, Hand::Mailbox)
+            }
+            Conveyance::Wire(wire) => {
+                let report = wire.session.attempt(&ready.job, &self.shared.ledger).await;
+                (report, Vec::new(), wire.hand)
+            }
+        };
+        let broken = self.judge(&report).await;
+        self.settle_beside(ready, report, units, hand, settings).await;
+        *hold(&self.in_hand) = None;
+        broken
+    }
+
+    /// What the attempt says about the hop.
+    async fn judge(&self, report: &Report) -> Option<Failure> {
+        if report.fates.iter().any(Fate::is_answer) {
+            self.hop.success();
+            show_up(&self.hop, &self.shared).await;
+        }
+        let local = |fate: &Fate| matches!(fate, Fate::Ours { .. } | Fate::Damaged { .. });
+        match report.afterwards {
+            Afterwards::Open => None,
+            Afterwards::Ended => {
+                let all_answered = report.fates.iter().all(Fate::is_answer);
+                if !all_answered && !report.fates.iter().any(local) {
+                    self.hop.trouble();
+                }
+                None
+            }
+            Afterwards::BrokeAtOnce if report.fates.iter().any(local) => None,
+            Afterwards::BrokeAtOnce => Some(Failure {
+                reply: broken_words(report),
+                peer: report.facts.peer.clone(),
+                ours: false,
+            }),
+        }
+    }
+
+    /// The settlement runs beside the next job.
+    async fn settle_beside(
+        &self,
+        ready: Ready,
+        report: Report,
+        units: Vec<Unit>,
+        hand: Hand,
+        settings: &Arc<Settings>,
+    ) {
+        let room = self.shared.settler.room().await;
+        let (shared, settings) = (self.shared.clone(), settings.clone());
+        let work = async move {
+            let abort = shared.abort.clone();
+            let concluded = conclude(&shared, ready, report, units, hand, &settings);
+            tokio::select! {
+                biased;
+                () = abort.cancelled() => {}
+                () = concluded => {}
+            }
+            drop(room);
+        };
+        self.shared.settles.spawn(work);
+    }
+}
+
+enum Waited {
+    Work,
+    TooLong,
+}
+
+/// Counts a worker with a job in hand, also when it dies with it.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn begin(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends a session that should carry no more: over, worn out, or opened under settings that hold no more.
+async fn retire(conveyance: &mut Option<Conveyance>, settings: &Arc<Settings>) {
+    let Some(Conveyance::Wire(wire)) = conveyance else {
+        return;
+    };
+    let fit = wire.session.begun() < wire.max_messages
+        && Arc::ptr_eq(&wire.settings, settings)
+        && wire.session.still_stands().await;
+    if fit {
+        return;
+    }
+    if let Some(Conveyance::Wire(wire)) = conveyance.take() {
+        wire.session.close().await;
+    }
+}
+
+fn broken_words(report: &Report) -> Reply {
+    let refused = report.fates.iter().find_map(|fate| match fate {
+        Fate::Refused { reply, .. } => Some(reply.clone()),
+        Fate::Accepted { .. }
+        | Fate::NotHandedOver { .. }
+        | Fate::Unknown { .. }
+        | Fate::Ours { .. }
+        | Fate::Damaged { .. } => None,
+    });
+    refused.unwrap_or_else(|| {
+        let status = EnhancedStatus::new(Class::Temporary, 4, 2);
+        Reply::new(451, status, &report.facts.reply)
+    })
+}
+
+/// Decides and settles; a mailbox that said no is looked at, one recipient after the other.
+async fn conclude(
+    shared: &Arc<Shared>,
+    ready: Ready,
+    report: Report,
+    units: Vec<Unit>,
+    hand: Hand,
+    settings: &Settings,
+) {
+    let outcome = settle_once(shared, ready, report, units, hand, settings).await;
+    let Outcome::Conflict(left) = outcome else {
+        return;
+    };
+    for recipient in &left.job.recipients {
+        let mut job = left.job.clone();
+        job.recipients = vec![recipient.clone()];
+        let alone = Ready {
+            held: left.held.clone(),
+            place: None,
+            counted: crate::lists::Counted::new(&shared.ready, 0),
+            job,
+        };
+        settle_carefully(shared, alone, settings).await;
+    }
+}
+
+async fn settle_carefully(shared: &Arc<Shared>, mut ready: Ready, settings: &Settings) {
+    for _ in 0..LOOKS_MAX {
+        let put = shared.door.attempt(&ready.job, settings, Care::LookFirst);
+        let Put { report, units } = put.await;
+        match settle_once(shared, ready, report, units, Hand::Mailbox, settings).await {
+            Outcome::Over => return,
+            Outcome::Conflict(left) => ready = left,
+        }
+    }
+    let put = shared.door.attempt(&ready.job, settings, Care::LookFirst);
+    let Put { mut report, .. } = put.await;
+    let status = EnhancedStatus::new(Class::Temporary, 3, 0);
+    for fate in &mut report.fates {
+        *fate = Fate::Ours {
+            reply: Reply::new(451, status, "the mailbox cannot be written to; see the log"),
+        };
+    }
+    if let Outcome::Conflict(left) =
+        settle_once(shared, ready, report, Vec::new(), Hand::Mailbox, settings).await
+    {
+        tracing::error!(message = %left.job.message, "a settlement without a mailbox met a conflict");
+    }
+}
+
+async fn settle_once(
+    shared: &Arc<Shared>,
+    ready: Ready,
+    report: Report,
+    units: Vec<Unit>,
+    hand: Hand,
+    settings: &Settings,
+) -> Outcome {
+    let chance = &shared.ledger.world().chance;
+    let jitter = |about: Duration| chance.jitter(about, settings.queue.retry_jitter);
+    let schedule = terms(settings, &ready.job.next_hop).schedule;
+    let policy = Policy {
+        hand,
+        envelope: &ready.job.envelope,
+        schedule: &schedule,
+        now: shared.ledger.now(),
+        jitter: &jitter,
+    };
+    let decisions = decide(&report, &ready.job.recipients, &policy);
+    let owes = decisions.iter().any(|one| one.owed.is_some());
+    let reporter = match owes.then(|| Reporter::new(settings)) {
+        None => None,
+        Some(Ok(reporter)) => Some(reporter),
+        Some(Err(error)) => {
+            tracing::error!(%error, "senders cannot be told of anything");
+            None
+        }
+    };
+    let settling = Settling {
+        ready,
+        decisions,
+        facts: report.facts,
+        units,
+        reporter,
+    };
+    shared.settler.settle(settling).await
+}
