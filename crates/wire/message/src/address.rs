@@ -60,7 +60,8 @@ impl Address {
             return Err(problem.at(at));
         };
         let domain = Domain::parse(domain).map_err(|error| error.shifted(at + 1))?;
-        Address::assemble(local, domain)
+        // It is the domain that grew when it was mapped; the offset in what it grew to means nothing to whoever wrote it.
+        Address::assemble(local, domain).map_err(|error| error.problem.at(at + 1))
     }
 
     /// Puts an address together from the meaning of a local part (no quotes, no escapes) and a domain.

@@ -122,7 +122,8 @@ fn parse_international(text: &str) -> Result<DomainName, AddressError> {
     check_labels(&ascii).map_err(|error| error.problem.at(0))?;
     let unicode = idna::domain_to_unicode(text).0;
     // What we print must lead back to the same name.
-    if unicode.is_ascii() || a_labels(&unicode).as_deref() != Some(ascii.as_ref()) {
+    let leads_back = unicode.len() <= DOMAIN_MAX && a_labels(&unicode).as_ref() == Some(&ascii);
+    if unicode.is_ascii() || !leads_back {
         let text = ascii.into();
         return Ok(DomainName { text, ascii: None });
     }

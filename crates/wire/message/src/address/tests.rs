@@ -213,3 +213,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_domain_too_long_in_u_labels_is_printed_in_a_labels() {
+    let long = DomainName::parse(&"ü".repeat(50)).unwrap();
+    let label = long.ascii();
+    let text = format!("{label}.{label}.{label}.ü.test");
+    let domain = Domain::parse(&text).unwrap();
+    assert_eq!(
+        domain.to_string(),
+        format!("{label}.{label}.{label}.xn--tda.test")
+    );
+    assert_eq!(Domain::parse(&domain.to_string()), Ok(domain));
+}
+
+#[test]
+fn an_address_that_grows_too_long_is_refused_at_its_domain() {
+    let long = DomainName::parse(&"ü".repeat(50)).unwrap();
+    let text = format!("jo@{0}.{0}.ü", long.ascii());
+    let text = format!("{}{text}", "x".repeat(50));
+    let error = Address::parse(&text).unwrap_err();
+    assert_eq!(
+        (error.problem, error.at),
+        (AddressProblem::AddressTooLong, 53)
+    );
+}

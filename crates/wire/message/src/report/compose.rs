@@ -22,8 +22,9 @@ pub(super) fn compose(report: &Report) -> Composed {
     let contents = [words(report), status(report), original(report)];
     let eight_bit = contents.iter().any(|content| content.encoding == "8bit");
     let boundary = part::boundary(&[&contents[0].bytes, &contents[1].bytes, &contents[2].bytes]);
-    let smtputf8 = !(report.to.is_ascii() && report.from.is_ascii());
-    let mut bytes = head(report, &boundary, eight_bit || smtputf8).into_bytes();
+    let international = !(report.to.is_ascii() && report.from.is_ascii());
+    let mut bytes = head(report, &boundary, eight_bit || international).into_bytes();
+    let smtputf8 = !bytes.is_ascii();
     for content in &contents {
         let mut head = HeadWriter::new();
         head.field("Content-Type", content.media_type)

@@ -477,3 +477,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_head_beyond_ascii_needs_smtputf8_wherever_it_is() {
+    let mut report = report(failed("x@b.example"), Original::headers(b""));
+    report.message_id = "1@mü.example".to_owned();
+    let composed = report.compose();
+    assert!(composed.smtputf8 && composed.eight_bit);
+    report.message_id = "1@m.example".to_owned();
+    assert!(!report.compose().smtputf8);
+}

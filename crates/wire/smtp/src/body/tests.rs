@@ -145,3 +145,20 @@ proptest! {
         prop_assert_eq!(whole, read(&pieces, limits));
     }
 }
+
+#[test]
+fn the_limit_that_is_crossed_first_is_told_however_the_text_is_cut() {
+    let limits = |line, size| TextLimits { line, size };
+    for (text, limits, fault) in [
+        ("a\r\nbcdefgh\r\n.\r\n", limits(4, 5), Fault::TooBig),
+        ("a\r\nbcdefgh\r\n.\r\n", limits(4, 8), Fault::LongLine),
+        ("abcdefgh\r\n.\r\n", limits(4, 4), Fault::LongLine),
+        ("abcd\r\n\n\r\n.\r\n", limits(4, 5), Fault::TooBig),
+        ("abcd\n\r\n.\r\n", limits(4, 4), Fault::BareLf),
+    ] {
+        let refused = (Some(Err(fault)), Vec::new());
+        assert_eq!(read(&[text.as_bytes()], limits), refused, "{text:?}");
+        let octets: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(read(&octets, limits), refused, "{text:?} octet by octet");
+    }
+}

@@ -99,9 +99,6 @@ impl DataReader {
         let mut pass = Pass::default();
         while self.line(input, &mut pass) {}
         self.size = self.size.saturating_add(pass.kept as u64);
-        if self.size > self.limits.size {
-            self.fail(Fault::TooBig);
-        }
         self.hand_out(input, &pass)
     }
 
@@ -136,11 +133,11 @@ impl DataReader {
         }
         let rest = input.get(pass.read..).unwrap_or_default();
         let Some(found) = memchr::memchr3(b'\r', b'\n', 0, rest) else {
-            self.lengthen(rest.len());
-            pass.keep(input, input.len());
+            self.lengthen(pass, rest.len());
+            self.keep(input, pass, input.len());
             return false;
         };
-        self.lengthen(found);
+        self.lengthen(pass, found);
         self.line_end(input, pass, pass.read + found)
     }
 
@@ -148,11 +145,11 @@ impl DataReader {
     fn line_end(&mut self, input: &mut [u8], pass: &mut Pass, mark: usize) -> bool {
         match (input.get(mark), input.get(mark + 1)) {
             (Some(b'\r'), None) => {
-                pass.keep(input, mark);
+                self.keep(input, pass, mark);
                 return false;
             }
             (Some(b'\r'), Some(b'\n')) => {
-                pass.keep(input, mark + 2);
+                self.keep(input, pass, mark + 2);
                 self.at = At::LineStart;
                 return true;
             }
@@ -160,15 +157,33 @@ impl DataReader {
             (Some(b'\n'), _) => self.fail(Fault::BareLf),
             _ => self.fail(Fault::Nul),
         }
-        pass.keep(input, mark + 1);
+        self.keep(input, pass, mark + 1);
         true
     }
 
-    fn lengthen(&mut self, octets: usize) {
+    /// Counts octets of a line that are kept next. The limit that is crossed first is the one that is told, however
+    /// the input was cut.
+    fn lengthen(&mut self, pass: &Pass, octets: usize) {
+        let line_room = self.limits.line.saturating_sub(self.line);
+        let room = self.limits.size.saturating_sub(self.size_with(pass));
         self.line = self.line.saturating_add(octets);
-        if self.line > self.limits.line {
+        if octets as u64 > room && room < line_room as u64 {
+            self.fail(Fault::TooBig);
+        }
+        if octets > line_room {
             self.fail(Fault::LongLine);
         }
+    }
+
+    fn keep(&mut self, input: &mut [u8], pass: &mut Pass, end: usize) {
+        pass.keep(input, end);
+        if self.size_with(pass) > self.limits.size {
+            self.fail(Fault::TooBig);
+        }
+    }
+
+    fn size_with(&self, pass: &Pass) -> u64 {
+        self.size.saturating_add(pass.kept as u64)
     }
 
     /// The first fault is the one that is told.
