@@ -1,0 +1,118 @@
+//! What the load, the sink and the killer know of each other.
+
+use std::net::SocketAddr;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Recipients the sink may lag behind before sessions wait: bounds the book, not the load on it.
+const BACKLOG_MAX: u64 = 2000;
+
+/// Where the server listens in its present life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Door {
+    #[default]
+    Shut,
+    Open(SocketAddr),
+    /// No more load.
+    Over,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    door: Door,
+    serial: u64,
+    counts: Counts,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Counts {
+    /// Messages that got 250.
+    pub(crate) accepted: u64,
+    /// Recipients elsewhere of those messages.
+    pub(crate) owed: u64,
+    /// Recipients at the sink, each copy counted.
+    pub(crate) sunk: u64,
+    /// Messages refused for now (4xx).
+    pub(crate) refused: u64,
+    /// Sessions that broke off.
+    pub(crate) broken: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Stage {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_door(&self, door: Door) {
+        self.lock().door = door;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn open(&self, address: SocketAddr) {
+        self.set_door(Door::Open(address));
+    }
+
+    /// Sessions under way go on; those that lose their connection wait for the next life.
+    pub(crate) fn shut(&self) {
+        self.set_door(Door::Shut);
+    }
+
+    pub(crate) fn end(&self) {
+        self.set_door(Door::Over);
+    }
+
+    /// Waits until the server is up; none: the load is over.
+    pub(crate) fn enter(&self) -> Option<SocketAddr> {
+        let shut = |state: &mut State| state.door == Door::Shut;
+        let state = self.changed.wait_while(self.lock(), shut);
+        match state.unwrap_or_else(PoisonError::into_inner).door {
+            Door::Open(address) => Some(address),
+            Door::Shut | Door::Over => None,
+        }
+    }
+
+    /// The number of the next letter, once the sink is not too far behind; none: the load is over.
+    pub(crate) fn next_serial(&self) -> Option<u64> {
+        let behind = |state: &mut State| {
+            state.door != Door::Over && state.counts.owed > state.counts.sunk + BACKLOG_MAX
+        };
+        let state = self.changed.wait_while(self.lock(), behind);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        if state.door == Door::Over {
+            return None;
+        }
+        state.serial += 1;
+        Some(state.serial)
+    }
+
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.lock().counts);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// Waits until `reached`, at most until `deadline`; says whether it was.
+    pub(crate) fn wait(&self, deadline: Instant, reached: impl Fn(&Counts) -> bool) -> bool {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let not_yet = |state: &mut State| !reached(&state.counts);
+        let waited = self.changed.wait_timeout_while(self.lock(), left, not_yet);
+        let (_state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        !waited.timed_out()
+    }
+
+    /// Waits for any change at the sink, at most `pause`.
+    pub(crate) fn pause(&self, pause: Duration) {
+        let sunk = self.counts().sunk;
+        self.wait(Instant::now() + pause, |counts| counts.sunk != sunk);
+    }
+}
