@@ -61,7 +61,9 @@ impl Door {
             fates.push(fate);
             units.push(unit);
         }
-        let failed = fates.iter().find(|fate| !matches!(fate, Fate::Accepted { .. }));
+        let failed = fates
+            .iter()
+            .find(|fate| !matches!(fate, Fate::Accepted { .. }));
         let facts = Facts {
             started_at,
             ended_at: clock.now(),
@@ -69,7 +71,10 @@ impl Door {
             address: String::new(),
             tls: String::new(),
             last_command: String::new(),
-            reply: failed.or(fates.first()).map(Fate::words).unwrap_or_default(),
+            reply: failed
+                .or(fates.first())
+                .map(Fate::words)
+                .unwrap_or_default(),
             bytes: job.size,
             transcript: String::new(),
         };
@@ -120,7 +125,12 @@ impl Door {
                     _ => return Err(renamed(&address)),
                 },
                 Found::NoSuchUser | Found::NoPostmaster => {
-                    return Err(refused(550, 1, 1, &format!("nobody here is called {address}")));
+                    return Err(refused(
+                        550,
+                        1,
+                        1,
+                        &format!("nobody here is called {address}"),
+                    ));
                 }
                 Found::NotLocal => {
                     let text = format!("{} is no domain of this server any more", address.domain());
@@ -183,7 +193,8 @@ fn refused(code: u16, subject: u16, detail: u16, text: &str) -> Fate {
 
 /// The operator's: a name that stood for one mailbox when the mail was accepted stands for several now.
 fn renamed(address: &Address) -> Fate {
-    let text = format!("{address} is no single mailbox any more; send it on with: postrider reroute");
+    let text =
+        format!("{address} is no single mailbox any more; send it on with: postrider reroute");
     own(3, 5, &text)
 }
 

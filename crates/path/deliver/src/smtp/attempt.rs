@@ -57,9 +57,13 @@ impl Session {
             closed: None,
         };
         let limit = attempt_limit(self.line.timeouts(), job.size);
-        let late = clock.timeout(limit, self.rounds(&mut attempt)).await.is_err();
+        let late = clock
+            .timeout(limit, self.rounds(&mut attempt))
+            .await
+            .is_err();
         if late {
-            self.line.cut(format!("the attempt took more than {} s", limit.as_secs()));
+            self.line
+                .cut(format!("the attempt took more than {} s", limit.as_secs()));
             self.last_words(&mut attempt, &[]);
         }
         let bytes = self.line.sent - sent_before;
@@ -98,7 +102,8 @@ impl Session {
             Ok(outcome) => outcome,
             Err(fate) => {
                 // Half of it left us: only the end of the connection keeps it from being taken for whole.
-                self.line.cut("the message could not be read to its end".to_owned());
+                self.line
+                    .cut("the message could not be read to its end".to_owned());
                 attempt.decide(&round, &fate);
                 return self.last_words(attempt, &round);
             }
@@ -180,7 +185,9 @@ impl Session {
             }
             false => Afterwards::Ended,
         };
-        let refused = fates.iter().find(|fate| !matches!(fate, Fate::Accepted { .. }));
+        let refused = fates
+            .iter()
+            .find(|fate| !matches!(fate, Fate::Accepted { .. }));
         let said = refused.or(fates.first()).map(Fate::words);
         let step = match refused {
             None => Step::End.as_str(),
@@ -193,7 +200,9 @@ impl Session {
                 | Fate::Damaged { .. },
             ) => last_step(attempt.closed.as_ref()),
         };
-        let transcript = refused.map(|_| self.transcript(begun_before)).unwrap_or_default();
+        let transcript = refused
+            .map(|_| self.transcript(begun_before))
+            .unwrap_or_default();
         Report {
             facts: Facts {
                 started_at,
@@ -348,7 +357,9 @@ impl Attempt<'_> {
 fn too_many(told: &Told) -> bool {
     match told {
         Told::RefusedBefore(Step::Rcpt, reply) => {
-            let status = reply.enhanced().map(|status| (status.subject(), status.detail()));
+            let status = reply
+                .enhanced()
+                .map(|status| (status.subject(), status.detail()));
             reply.code() == 452 && matches!(status, None | Some((5, 3)))
         }
         Told::RefusedBefore(..)

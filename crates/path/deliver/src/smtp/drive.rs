@@ -137,9 +137,15 @@ impl Line {
         match clock.timeout(limit, self.progress()).await {
             Ok(Ok(Moved::Sent | Moved::Received { .. })) => {}
             Ok(Ok(Moved::Ended)) => {
-                self.cut(format!("the peer closed the connection at {}", step.as_str()));
+                self.cut(format!(
+                    "the peer closed the connection at {}",
+                    step.as_str()
+                ));
             }
-            Ok(Err(error)) => self.cut(format!("the connection broke at {}: {error}", step.as_str())),
+            Ok(Err(error)) => self.cut(format!(
+                "the connection broke at {}: {error}",
+                step.as_str()
+            )),
             Err(_late) => {
                 let seconds = limit.as_secs();
                 self.cut(format!("no answer to {} within {seconds} s", step.as_str()));

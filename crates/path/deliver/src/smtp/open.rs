@@ -100,7 +100,11 @@ pub(super) async fn open(course: &Course, world: &World) -> Result<Session, Box<
         };
         let stop = trouble.next == Next::Stop;
         // The first server's words say most; those of a later one only when nobody spoke before.
-        if stop || worst.as_ref().is_none_or(|known| known.last_command == CONNECT) {
+        if stop
+            || worst
+                .as_ref()
+                .is_none_or(|known| known.last_command == CONNECT)
+        {
             worst = Some(failure(server, place, trouble));
         }
         if stop {
@@ -144,7 +148,8 @@ impl Opening<'_> {
         let tried = self.try_once(server, place, Encryption::AsSet).await;
         match tried {
             Err(trouble) if trouble.next == Next::InTheClear => {
-                self.story.add(format!("-- {}; again without TLS", trouble.reply));
+                self.story
+                    .add(format!("-- {}; again without TLS", trouble.reply));
                 self.try_once(server, place, Encryption::GivenUp).await
             }
             other => other,
@@ -213,10 +218,11 @@ impl Opening<'_> {
 
     /// Waits for the greeting and the answer to EHLO.
     async fn expect_ready(&mut self, line: &mut Line) -> Result<(), Trouble> {
-        match line.next().await {
-            Event::Ready => Ok(()),
-            event => Err(self.gone(line, &event)),
+        let event = line.next().await;
+        if event == Event::Ready {
+            return Ok(());
         }
+        Err(self.gone(line, &event))
     }
 
     async fn handshake(
@@ -279,11 +285,13 @@ impl Opening<'_> {
             let text = "the server does not offer STARTTLS, which the connector requires";
             return Err(self.unfit(&line, "STARTTLS", text));
         }
-        match self.starttls(&mut line).await {
-            Event::StartTls => {}
+        let event = self.starttls(&mut line).await;
+        if matches!(event, Event::StartTlsRefused(_)) && next == Next::InTheClear {
             // Opportunistic: the session goes on in the clear.
-            Event::StartTlsRefused(_) if next == Next::InTheClear => return Ok(line),
-            event => return Err(self.gone(&line, &event)),
+            return Ok(line);
+        }
+        if event != Event::StartTls {
+            return Err(self.gone(&line, &event));
         }
         self.story.add_all(line.client.transcript());
         let (mut client, stream) = line.into_parts();
@@ -323,30 +331,15 @@ impl Opening<'_> {
         if let Err(not_ready) = line.client.authenticate(mechanism, login) {
             line.cut(not_ready.to_string());
         }
-        match line.next().await {
-            Event::Authenticated(_) => Ok(()),
-            Event::AuthRefused(reply) => {
-                self.story.add_all(line.client.transcript());
-                Err(self.refused_login(reply))
-            }
-            event => Err(self.gone(line, &event)),
+        let event = line.next().await;
+        if matches!(event, Event::Authenticated(_)) {
+            return Ok(());
         }
-    }
-
-    /// 4yz is the peer's bad moment (RFC 4954 s6); 5yz is our password.
-    fn refused_login(&self, reply: Reply) -> Trouble {
-        let (whose, next) = match reply.class() {
-            reply::Class::Permanent => (Whose::Ours, Next::Stop),
-            reply::Class::Success | reply::Class::Continue | reply::Class::Transient => {
-                (Whose::Peer, Next::Address)
-            }
-        };
-        Trouble {
-            whose,
-            step: "AUTH",
-            reply,
-            next,
+        if let Event::AuthRefused(reply) = event {
+            self.story.add_all(line.client.transcript());
+            return Err(refused_login(reply));
         }
+        Err(self.gone(line, &event))
     }
 
     /// The server lacks what our settings demand.
@@ -394,6 +387,22 @@ impl Opening<'_> {
     }
 }
 
+/// 4yz is the peer's bad moment (RFC 4954 s6); 5yz is our password.
+fn refused_login(reply: Reply) -> Trouble {
+    let (whose, next) = match reply.class() {
+        reply::Class::Permanent => (Whose::Ours, Next::Stop),
+        reply::Class::Success | reply::Class::Continue | reply::Class::Transient => {
+            (Whose::Peer, Next::Address)
+        }
+    };
+    Trouble {
+        whose,
+        step: "AUTH",
+        reply,
+        next,
+    }
+}
+
 /// Our own words for what was not answered: always temporary.
 pub(super) fn ours(subject: u16, detail: u16, text: &str) -> Reply {
     let status = EnhancedStatus::new(Class::Temporary, subject, detail);
@@ -402,7 +411,9 @@ pub(super) fn ours(subject: u16, detail: u16, text: &str) -> Reply {
 
 /// The name a certificate is for: an address literal is an address there.
 fn certificate_name(host: &str) -> &str {
-    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     let inner = inner.unwrap_or(host);
     inner.strip_prefix("IPv6:").unwrap_or(inner)
 }

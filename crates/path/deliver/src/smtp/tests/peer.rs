@@ -39,7 +39,8 @@ enum Then {
 impl Script {
     /// Says this at each line with this prefix (`greeting` and `.` are lines too).
     pub fn at(mut self, prefix: &'static str, say: Say) -> Self {
-        self.rules.push((prefix, VecDeque::from([say]), Then::Repeat));
+        self.rules
+            .push((prefix, VecDeque::from([say]), Then::Repeat));
         self
     }
 
@@ -51,7 +52,10 @@ impl Script {
     }
 
     fn answer(&mut self, line: &str) -> Option<Say> {
-        let rule = self.rules.iter_mut().find(|(prefix, says, _)| line.starts_with(prefix) && !says.is_empty())?;
+        let rule = self
+            .rules
+            .iter_mut()
+            .find(|(prefix, says, _)| line.starts_with(prefix) && !says.is_empty())?;
         match rule.2 {
             Then::Repeat => rule.1.front().cloned(),
             Then::SayYes => rule.1.pop_front(),
@@ -83,7 +87,15 @@ pub struct Peer {
     tls: Option<TlsServer>,
 }
 
-pub const OFFERS: &[&str] = &["PIPELINING", "8BITMIME", "SIZE 1000000", "SMTPUTF8", "DSN", "CHUNKING", "BINARYMIME"];
+pub const OFFERS: &[&str] = &[
+    "PIPELINING",
+    "8BITMIME",
+    "SIZE 1000000",
+    "SMTPUTF8",
+    "DSN",
+    "CHUNKING",
+    "BINARYMIME",
+];
 
 impl Peer {
     pub fn new(script: Script) -> Peer {
@@ -122,7 +134,11 @@ impl Peer {
     /// Listens at an address.
     pub async fn serve(&self, world: &World, address: &str) -> tokio::task::JoinHandle<()> {
         let address: SocketAddr = address.parse().unwrap();
-        let listener = world.net.listen(address, ListenOptions::default()).await.unwrap();
+        let listener = world
+            .net
+            .listen(address, ListenOptions::default())
+            .await
+            .unwrap();
         let (peer, world) = (self.clone(), world.clone());
         tokio::spawn(async move {
             let mut sessions = tokio::task::JoinSet::new();
@@ -146,7 +162,8 @@ impl Peer {
     async fn talk(&self, stream: Stream, world: World) -> Option<()> {
         let mut stream = BufReader::new(stream);
         let mut secured = false;
-        self.reply(&mut stream, "greeting", "220 peer.test ESMTP\r\n").await?;
+        self.reply(&mut stream, "greeting", "220 peer.test ESMTP\r\n")
+            .await?;
         let mut accepted = 0;
         loop {
             let mut line = String::new();
@@ -155,7 +172,11 @@ impl Peer {
             }
             let line = line.trim_end().to_owned();
             self.heard.lock().unwrap().lines.push(line.clone());
-            let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+            let verb = line
+                .split([' ', ':'])
+                .next()
+                .unwrap_or_default()
+                .to_ascii_uppercase();
             match verb.as_str() {
                 "EHLO" | "LHLO" => {
                     let mut text = String::from("250-peer.test\r\n");
@@ -186,7 +207,11 @@ impl Peer {
                     self.reply(&mut stream, &line, "250 2.1.0 ok\r\n").await?;
                 }
                 "DATA" if accepted == 0 => {
-                    stream.get_mut().write_all(b"554 5.5.1 no recipients\r\n").await.ok()?;
+                    stream
+                        .get_mut()
+                        .write_all(b"554 5.5.1 no recipients\r\n")
+                        .await
+                        .ok()?;
                 }
                 "DATA" => {
                     if self.reply(&mut stream, &line, "354 go on\r\n").await? == Said::Yes {
@@ -198,7 +223,8 @@ impl Peer {
                         self.heard.lock().unwrap().messages.push(content);
                         let answers = if self.lmtp { accepted } else { 1 };
                         for _ in 0..answers {
-                            self.reply(&mut stream, ".", "250 2.0.0 kept as q1\r\n").await?;
+                            self.reply(&mut stream, ".", "250 2.0.0 kept as q1\r\n")
+                                .await?;
                         }
                     }
                 }
@@ -207,7 +233,8 @@ impl Peer {
                     return None;
                 }
                 "AUTH" => {
-                    self.reply(&mut stream, &line, "235 2.7.0 welcome\r\n").await?;
+                    self.reply(&mut stream, &line, "235 2.7.0 welcome\r\n")
+                        .await?;
                 }
                 _ => {
                     self.reply(&mut stream, &line, "250 ok\r\n").await?;
