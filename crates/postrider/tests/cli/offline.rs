@@ -199,3 +199,18 @@ fn nobody_moves_a_clock_without_a_server_under_test() {
         Some(1)
     );
 }
+
+#[test]
+fn mail_is_rerouted_only_to_ways_that_are_there() {
+    let house = House::new();
+    let sent = house.run_with(&["sendmail", "-f", "bob@far.test", "x@far.test"], "\nhi\n");
+    assert!(sent.status.success(), "{sent:?}");
+    let refused = house.run(&["reroute", "--all", "--to", "via:nowhere"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let done = house.json(&["reroute", "--all", "--to", "mx:near.test"]);
+    assert_eq!(done[0]["done"], 1);
+    assert_eq!(
+        house.json(&["queue", "list"])[0]["next_hop"],
+        "mx:near.test"
+    );
+}

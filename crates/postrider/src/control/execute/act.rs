@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use path_ledger::{Act, DueRow, Filter, HopKey, MessageId, Preview, Return};
+use path_ledger::{Act, DueRow, Filter, HopKey, HopKind, MessageId, Preview, Return};
 use path_notify::{About, Action, Content, Fate, Reporter, Said, Stamp, extent_for};
 use serde_json::json;
 use wire_message::{Class, EnhancedStatus};
@@ -38,7 +38,7 @@ pub(super) async fn act(
         },
         Verb::Discard => Act::Discard,
         Verb::Reroute { to } => Act::Reroute {
-            next_hop: to.as_deref().map(hop).transpose()?,
+            next_hop: to.as_deref().map(|to| hop(rooms, to)).transpose()?,
         },
         Verb::Export => Act::Export,
     };
@@ -58,8 +58,22 @@ pub(super) async fn act(
     Ok(Answer::One { fact })
 }
 
-fn hop(text: &str) -> Result<HopKey, Answer> {
-    text.parse().map_err(Answer::asker)
+/// A next hop that is there: mail for a connector nobody has set would wait for its whole lifetime.
+fn hop(rooms: &Rooms, text: &str) -> Result<HopKey, Answer> {
+    let hop: HopKey = text.parse().map_err(Answer::asker)?;
+    if let HopKind::Via(name) = hop.kind() {
+        let settings = rooms.settings.borrow();
+        if !settings
+            .connectors
+            .iter()
+            .any(|connector| connector.name == name)
+        {
+            return Err(Answer::asker(format!(
+                "there is no connector {name:?} in the configuration"
+            )));
+        }
+    }
+    Ok(hop)
 }
 
 /// Delivery not authorized (RFC 3463 s3.8): a person here has decided so.
