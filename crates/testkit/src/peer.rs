@@ -1,0 +1,286 @@
+//! Scripted peers: other mail servers, as a story wants them to be.
+//!
+//! A peer answers as a decent server does, except where a rule of its script says otherwise.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use ground_world::net::{Fault, ListenOptions, Stream};
+use ground_world::{Simulation, World};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::task::JoinSet;
+
+/// Where in a dialogue a rule answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Connect,
+    Hello,
+    Mail,
+    Rcpt,
+    Data,
+    /// The final dot.
+    End,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Deed {
+    Reply(String),
+    /// Closes the connection without a word.
+    Drop,
+}
+
+/// One line of a peer's script.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    moment: Moment,
+    deed: Deed,
+    /// How often it still applies; `None`: always.
+    left: Option<u32>,
+}
+
+/// Whether connections to a peer come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Temper {
+    Answers,
+    Refuses,
+    Hangs,
+}
+
+impl Rule {
+    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END -> drop`.
+    pub(crate) fn parse(line: &str) -> Result<Rule> {
+        let (left, rest) = match line.strip_prefix("first ") {
+            Some(rest) => {
+                let (count, rest) = rest.split_once(": ").context("expected \"first N: ...\"")?;
+                let count = count.parse().ok();
+                (
+                    Some(count.context("expected a number after \"first\"")?),
+                    rest,
+                )
+            }
+            None => (None, line.strip_prefix("always: ").unwrap_or(line)),
+        };
+        let (moment, deed) = rest
+            .split_once(" -> ")
+            .with_context(|| format!("expected MOMENT -> REPLY, got {rest:?}"))?;
+        let moment = match moment {
+            "CONNECT" => Moment::Connect,
+            "EHLO" => Moment::Hello,
+            "MAIL" => Moment::Mail,
+            "RCPT" => Moment::Rcpt,
+            "DATA" => Moment::Data,
+            "END" => Moment::End,
+            other => bail!("expected CONNECT, EHLO, MAIL, RCPT, DATA or END, got {other:?}"),
+        };
+        let is_reply = deed
+            .get(..3)
+            .is_some_and(|code| code.bytes().all(|b| b.is_ascii_digit()));
+        let deed = match deed {
+            "drop" => Deed::Drop,
+            reply if is_reply => Deed::Reply(reply.to_owned()),
+            other => {
+                bail!("expected a reply such as \"450 4.7.1 Greylisted\", or drop, got {other:?}")
+            }
+        };
+        Ok(Rule { moment, deed, left })
+    }
+}
+
+/// A message a peer has answered 250 for.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    /// The envelope, a line each, and the content as it came over the wire.
+    pub(crate) text: String,
+}
+
+/// A running peer; dropped, it is gone.
+pub(crate) struct Peer {
+    address: SocketAddr,
+    script: Arc<Mutex<Script>>,
+    _connections: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    rules: Vec<Rule>,
+    received: Vec<Received>,
+}
+
+impl Peer {
+    /// Listens, and answers by `rules`.
+    pub(crate) async fn start(
+        world: &World,
+        address: SocketAddr,
+        rules: Vec<Rule>,
+    ) -> Result<Peer> {
+        let listener = world.net.listen(address, ListenOptions::default()).await?;
+        let script = Arc::new(Mutex::new(Script {
+            rules,
+            received: Vec::new(),
+        }));
+        let shared = script.clone();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let script = shared.clone();
+                connections.spawn(async move {
+                    // A connection that breaks is the other side's business.
+                    drop(Connection::new(stream, script).talk().await);
+                });
+            }
+        });
+        Ok(Peer {
+            address,
+            script,
+            _connections: tasks,
+        })
+    }
+
+    pub(crate) fn follow(&self, rules: Vec<Rule>) {
+        hold(&self.script).rules = rules;
+    }
+
+    pub(crate) fn show(&self, temper: Temper, simulation: &Simulation) {
+        match temper {
+            Temper::Answers => simulation.net.heal(self.address),
+            Temper::Refuses => simulation.net.fault(self.address, Fault::Refuse),
+            Temper::Hangs => simulation.net.fault(self.address, Fault::Blackhole),
+        }
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        hold(&self.script).received.clone()
+    }
+}
+
+fn hold(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
+    script.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Connection {
+    stream: BufReader<Stream>,
+    script: Arc<Mutex<Script>>,
+    envelope: String,
+    recipients: usize,
+}
+
+/// Whether the dialogue goes on.
+enum Onward {
+    Yes,
+    No,
+}
+
+impl Connection {
+    fn new(stream: Stream, script: Arc<Mutex<Script>>) -> Connection {
+        Connection {
+            stream: BufReader::new(stream),
+            script,
+            envelope: String::new(),
+            recipients: 0,
+        }
+    }
+
+    async fn talk(mut self) -> std::io::Result<()> {
+        if let Onward::No = self.answer(Moment::Connect, "220 peer.test ESMTP").await?.0 {
+            return Ok(());
+        }
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            if let Onward::No = self.obey(line.trim_end()).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn obey(&mut self, line: &str) -> std::io::Result<Onward> {
+        let verb = line.split([' ', ':']).next().unwrap_or_default();
+        let told = match verb.to_ascii_uppercase().as_str() {
+            "EHLO" | "LHLO" => {
+                let words = "250-peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES";
+                self.answer(Moment::Hello, words).await?
+            }
+            "HELO" => self.answer(Moment::Hello, "250 peer.test").await?,
+            "MAIL" => {
+                self.envelope = format!("{line}\n");
+                self.recipients = 0;
+                self.answer(Moment::Mail, "250 2.1.0 Sender ok").await?
+            }
+            "RCPT" => {
+                let told = self.answer(Moment::Rcpt, "250 2.1.5 Recipient ok").await?;
+                if told.1 {
+                    self.recipients += 1;
+                    self.envelope.push_str(&format!("{line}\n"));
+                }
+                told
+            }
+            "DATA" if self.recipients == 0 => self.say("503 5.5.1 No recipients").await?,
+            "DATA" => {
+                let told = self.answer(Moment::Data, "354 Go ahead").await?;
+                if told.1 {
+                    return self.content().await;
+                }
+                told
+            }
+            "RSET" | "NOOP" => self.say("250 2.0.0 Ok").await?,
+            "QUIT" => {
+                self.say("221 2.0.0 Bye").await?;
+                return Ok(Onward::No);
+            }
+            _ => self.say("500 5.5.2 What?").await?,
+        };
+        Ok(told.0)
+    }
+
+    async fn content(&mut self) -> std::io::Result<Onward> {
+        let mut octets = Vec::new();
+        while !(octets.ends_with(b"\r\n.\r\n") || octets == b".\r\n") {
+            if self.stream.read_until(b'\n', &mut octets).await? == 0 {
+                return Ok(Onward::No);
+            }
+        }
+        let told = self.answer(Moment::End, "250 2.0.0 Kept").await?;
+        if told.1 {
+            let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
+            hold(&self.script).received.push(Received { text });
+        }
+        Ok(told.0)
+    }
+
+    /// Answers by the script, or else decently. The second says whether that was a welcome.
+    async fn answer(&mut self, moment: Moment, usual: &str) -> std::io::Result<(Onward, bool)> {
+        let deed = {
+            let mut script = hold(&self.script);
+            let applies = |rule: &&mut Rule| rule.moment == moment && rule.left != Some(0);
+            let rule = script.rules.iter_mut().find(applies);
+            rule.map(|rule| {
+                rule.left = rule.left.map(|left| left - 1);
+                rule.deed.clone()
+            })
+        };
+        match deed {
+            None => self.say(usual).await,
+            Some(Deed::Reply(reply)) => self.say(&reply).await,
+            Some(Deed::Drop) => Ok((Onward::No, false)),
+        }
+    }
+
+    async fn say(&mut self, reply: &str) -> std::io::Result<(Onward, bool)> {
+        self.stream
+            .write_all(format!("{reply}\r\n").as_bytes())
+            .await?;
+        self.stream.flush().await?;
+        let welcome = reply.starts_with(['2', '3']);
+        let onward = if reply.starts_with("421") {
+            Onward::No
+        } else {
+            Onward::Yes
+        };
+        Ok((onward, welcome))
+    }
+}
