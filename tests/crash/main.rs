@@ -261,6 +261,8 @@ fn messages_abandoned_in_mid_data_leave_nothing_in_the_book() {
         let reply = peer.send(Letter { serial: 1000 }).expect("a reply");
         assert!(reply.starts_with("250 "), "{reply}");
         everything_ends(&home, &stage, 0);
+        home.ask(&["clock", "advance", "2h"]);
+        its_folder_is_empty(&home, &stage);
     });
     let recipients = Letter { serial: 1000 }.recipients().len();
     let audit = home.audit();
@@ -281,9 +283,23 @@ fn killed_with_open_messages(
         .collect();
     server.kill();
     drop(peers);
+    assert!(home.body_files() > 0, "the crash left no file behind");
     let life = home.serve();
     assert_eq!(home.audit().count("accepted"), 0);
     life
+}
+
+/// Files of messages cut off by the crash stay for an hour, and not for ever.
+fn its_folder_is_empty(home: &Home, stage: &Stage) {
+    let deadline = Instant::now() + PATIENCE;
+    while home.body_files() > 0 {
+        assert!(
+            Instant::now() < deadline,
+            "{} files without a row",
+            home.body_files()
+        );
+        stage.pause(LOOK);
+    }
 }
 
 /// A session whose message lacks its end. Some are larger than what the database holds.

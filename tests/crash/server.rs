@@ -91,6 +91,12 @@ impl Home {
         (server, address)
     }
 
+    /// Files of large bodies, whole or not.
+    pub(crate) fn body_files(&self) -> usize {
+        let folder = self.folder.path().join("book.db-bodies");
+        std::fs::read_dir(folder).expect("a folder").count()
+    }
+
     fn last_words(&self) -> String {
         last_lines(&self.log())
     }
@@ -183,6 +189,8 @@ poison_attempts = 100
 inline_body = "16KiB"
 [log]
 level = "warn"
+[test]
+clock_control = true
 "#
     )
 }

@@ -57,4 +57,25 @@ impl Ledger {
     pub async fn remove_done_files(&self) -> Result<usize, LedgerError> {
         Ok(self.book.store.remove_done_files().await?)
     }
+
+    /// Removes files that a crash left between a body's file and its row: those that no row names, and that were last
+    /// written before `before`, when whoever wrote them is known to be gone. How many there were.
+    ///
+    /// # Errors
+    /// The disk's and the store's.
+    pub async fn remove_orphan_files(&self, before: Time) -> Result<usize, LedgerError> {
+        let mut removed = 0;
+        for orphan in self.book.store.orphan_body_files().await? {
+            if orphan.modified < before {
+                self.book.store.discard_body_file(&orphan.name).await?;
+                removed += 1;
+            }
+        }
+        if removed > 0 {
+            let detail = format!("removed {removed} files of messages that a crash cut off");
+            self.record(EventKind::Reconciled, &self.node_name(), &detail)
+                .await?;
+        }
+        Ok(removed)
+    }
 }

@@ -13,7 +13,7 @@
 //!   reconcile  what is overdue, what waits for a way that is no longer there       -> alarms
 //!   audit      the whole book is added up                                           -> alarms
 //!   history    what ended long ago is removed
-//!   files      bodies' files that nobody needs any more are removed
+//!   files      bodies' files that nobody needs any more, or that a crash left without a row, are removed
 //! ```
 //!
 //! **Never.** Nothing here waits for a peer or shares a pool with delivery. Nothing is decided from memory: each pass asks
@@ -114,7 +114,10 @@ impl Watch {
             audit::run(room.clone(), audited.clone())
         });
         watch.keep("history", &room, |room| prune::history(room.clone()));
-        watch.keep("files", &room, |room| prune::files(room.clone()));
+        let started = room.ledger.now();
+        watch.keep("files", &room, move |room| {
+            prune::files(room.clone(), started)
+        });
         Ok(watch)
     }
 

@@ -32,10 +32,16 @@ pub(crate) async fn pass(room: &Room) -> Result<(), LedgerError> {
     Ok(())
 }
 
-pub(crate) async fn files(room: Room) {
+/// Removes the files of finished bodies, and those left by crashes before `started`: no session of ours writes to them.
+pub(crate) async fn files(room: Room, started: Time) {
     loop {
         if let Err(error) = room.ledger.remove_done_files().await {
             tracing::warn!(%error, "files of finished bodies could not be removed");
+        }
+        match room.ledger.remove_orphan_files(started).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "files of messages that a crash cut off"),
+            Err(error) => tracing::warn!(%error, "files left by a crash could not be removed"),
         }
         room.sleep(FILES_INTERVAL).await;
     }
