@@ -8,6 +8,7 @@ use std::time::Duration;
 use path_ledger::{HopKey, HopState, HopStatus, Job, MessageId};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use wire_message::Time;
 use wire_smtp::reply::Reply;
 
@@ -27,6 +28,9 @@ const BATCH: (usize, usize, usize) = (10, 20, 200);
 
 /// How long a hop without a permit waits before it asks again: some other hop's message ends meanwhile.
 const PERMIT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a hop at work is looked up in the book: a person may have paused it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// One next hop.
 pub(crate) struct Hop {
@@ -103,7 +107,7 @@ impl Hop {
 
     /// Adds a job; gives it back when the hop's task is ending.
     pub(crate) fn push(&self, ready: Ready) -> Result<(), Box<Ready>> {
-        hold(&self.lists).push(ready).map_err(Box::new)?;
+        hold(&self.lists).push(ready)?;
         self.work.notify_one();
         let busy = self.busy.load(Ordering::Relaxed);
         if busy >= self.workers.load(Ordering::Relaxed) {
@@ -146,11 +150,6 @@ impl Hop {
     pub(crate) fn trouble(&self) {
         hold(&self.pace).trouble();
     }
-
-    #[cfg(test)]
-    pub(crate) fn pace(&self) -> u32 {
-        hold(&self.pace).limit()
-    }
 }
 
 pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -172,12 +171,14 @@ pub(crate) fn ready(shared: &Shared, job: Job) -> Ready {
 
 /// The task of one hop.
 pub(crate) async fn run(hop: Arc<Hop>, shared: Arc<Shared>) -> Rest {
+    let next_look = shared.ledger.world().clock.instant() + LOOK_EVERY;
     let mut task = Task {
         hop,
         shared,
         workers: JoinSet::new(),
         in_hand: HashMap::new(),
         verdict: None,
+        next_look,
     };
     let rest = task.live().await;
     // Whatever was left, or came in at the last moment, goes back.
@@ -195,6 +196,7 @@ struct Task {
     in_hand: HashMap<Id, InHand>,
     /// There is no way, for good: what is claimed fails with these words.
     verdict: Option<Reply>,
+    next_look: Instant,
 }
 
 /// Whether the hop's task goes on.
@@ -262,6 +264,11 @@ impl Task {
                 self.let_workers_end().await;
                 return Rest::Idle;
             }
+            if let Some(until) = self.paused().await {
+                self.shared.handoff.shut(&self.hop.key);
+                self.let_workers_end().await;
+                return Rest::Until(until);
+            }
             self.refill().await;
             self.refuse_all().await;
             self.spawn_workers();
@@ -283,7 +290,27 @@ impl Task {
             Some(ended) = self.workers.join_next_with_id() => self.ended(ended).await,
             () = self.shared.stopping.cancelled() => Course::On,
             () = self.hop.bell.notified() => Course::On,
+            () = clock.sleep_until_instant(self.next_look) => Course::On,
             () = clock.sleep(PERMIT_PAUSE), if without_permit => Course::On,
+        }
+    }
+
+    /// Until when a person has stopped the hop, looked up now and then.
+    async fn paused(&mut self) -> Option<Time> {
+        let clock = &self.shared.ledger.world().clock;
+        if clock.instant() < self.next_look {
+            return None;
+        }
+        self.next_look = clock.instant() + LOOK_EVERY;
+        match self.shared.ledger.hop(&self.hop.key).await {
+            Ok(status) if status.state == HopState::Paused => {
+                Some(status.opens_at()).filter(|until| *until > self.shared.ledger.now())
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(hop = %self.hop.key, %error, "a next hop cannot be looked up; trying again");
+                None
+            }
         }
     }
 
@@ -366,7 +393,9 @@ impl Task {
     }
 
     fn count_workers(&self) {
-        self.hop.workers.store(self.workers.len(), Ordering::Relaxed);
+        self.hop
+            .workers
+            .store(self.workers.len(), Ordering::Relaxed);
     }
 
     /// A worker ended.
@@ -442,7 +471,10 @@ impl Task {
         } else {
             tracing::info!(hop = %key, said, failures, %retry_at, "a next hop is down");
         }
-        let down = self.shared.ledger.hop_down(&key, retry_at, failures, &said, &failure.peer);
+        let down = self
+            .shared
+            .ledger
+            .hop_down(&key, retry_at, failures, &said, &failure.peer);
         match down.await {
             Ok(()) => hold(&self.hop.health).shown = Shown::Down,
             Err(error) => {

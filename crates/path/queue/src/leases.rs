@@ -89,10 +89,15 @@ impl Leases {
             let live = self.lock();
             let ending = live.jobs.iter();
             let ending = ending.filter(|(_, entry)| entry.until <= soon && entry.give_up > now);
-            ending.map(|(key, entry)| (*key, entry.recipients.clone())).collect()
+            ending
+                .map(|(key, entry)| (*key, entry.recipients.clone()))
+                .collect()
         };
         for some in ending.chunks(A_WRITE) {
-            let ids: Vec<_> = some.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+            let ids: Vec<_> = some
+                .iter()
+                .flat_map(|(_, ids)| ids.iter().copied())
+                .collect();
             let until = self.ledger.lease_now() + lease;
             match self.ledger.renew(&ids).await {
                 Ok(reached) => self.renewed(some, &reached.escaped, until),
@@ -101,12 +106,7 @@ impl Leases {
         }
     }
 
-    fn renewed(
-        &self,
-        jobs: &[(u64, Arc<[RecipientId]>)],
-        escaped: &[RecipientId],
-        until: Time,
-    ) {
+    fn renewed(&self, jobs: &[(u64, Arc<[RecipientId]>)], escaped: &[RecipientId], until: Time) {
         let escaped: std::collections::HashSet<_> = escaped.iter().collect();
         let mut live = self.lock();
         for (key, ids) in jobs {

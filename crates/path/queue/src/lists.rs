@@ -47,9 +47,9 @@ enum Gate {
 
 impl Lists {
     /// Adds a job to its line; gives it back when the hop's task is ending.
-    pub(crate) fn push(&mut self, ready: Ready) -> Result<(), Ready> {
+    pub(crate) fn push(&mut self, ready: Ready) -> Result<(), Box<Ready>> {
         if self.gate == Gate::Closed {
-            return Err(ready);
+            return Err(Box::new(ready));
         }
         let tried = ready.job.recipients.iter().any(|one| one.attempts > 0);
         match tried {

@@ -93,7 +93,10 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut book = self.permits.hold();
         book.used = book.used.saturating_sub(1);
-        let own = book.by_hop.get(&self.hop).map_or(0, |own| own.saturating_sub(1));
+        let own = book
+            .by_hop
+            .get(&self.hop)
+            .map_or(0, |own| own.saturating_sub(1));
         if own == 0 {
             book.by_hop.remove(&self.hop);
         } else {

@@ -35,7 +35,9 @@ pub(crate) enum Trouble {
 impl Trouble {
     /// What a temporary refusal says.
     pub(crate) fn of(reply: &Reply) -> Trouble {
-        let status = reply.enhanced().map(|status| (status.subject(), status.detail()));
+        let status = reply
+            .enhanced()
+            .map(|status| (status.subject(), status.detail()));
         let text = reply.text().to_ascii_lowercase();
         let says_grey = text.contains("greylist") || text.contains("graylist");
         match (reply.code(), status) {
@@ -90,12 +92,15 @@ pub(crate) fn advice(text: &str) -> Option<Duration> {
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == ':'))
         .filter(|word| !word.is_empty())
         .collect();
-    let announced = words.windows(2).enumerate().filter_map(|(at, pair)| {
+    let mut announced = words.windows(2).enumerate().filter_map(|(at, pair)| {
         let [before, number] = pair else { return None };
-        let said = matches!(*before, "in" | "after" | "for" | "wait" | "least" | "another");
+        let said = matches!(
+            *before,
+            "in" | "after" | "for" | "wait" | "least" | "another"
+        );
         said.then(|| period(number, words.get(at + 2).copied()))?
     });
-    announced.last()
+    announced.next_back()
 }
 
 /// `300` with its unit in the next word, `300s`, or `00:05:00`.

@@ -68,7 +68,9 @@ impl Scheduler {
     /// Asks the book.
     async fn poll(&mut self) {
         let settings = self.shared.settings();
-        self.shared.permits.set_total(settings.queue.max_concurrent_attempts);
+        self.shared
+            .permits
+            .set_total(settings.queue.max_concurrent_attempts);
         let now = self.shared.ledger.now();
         self.resting.retain(|_, until| *until > now);
         let mut due = match self.shared.ledger.ready_hops(now).await {
@@ -160,7 +162,11 @@ impl Scheduler {
             }
         };
         // Another may work for the same hop already.
-        if self.hops.get(&hop.key).is_some_and(|known| Arc::ptr_eq(known, &hop)) {
+        if self
+            .hops
+            .get(&hop.key)
+            .is_some_and(|known| Arc::ptr_eq(known, &hop))
+        {
             self.hops.remove(&hop.key);
         }
     }

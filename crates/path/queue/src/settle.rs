@@ -68,15 +68,20 @@ impl Settler {
         for alarm in all.iter().filter_map(|one| one.alarm.as_deref()) {
             tracing::error!(message = %settling.ready.job.message, alarm, "an attempt failed by our own fault");
         }
-        let (unknown, known): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|one| one.outcome == AttemptOutcome::Unknown);
+        let (unknown, known): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|one| one.outcome == AttemptOutcome::Unknown);
         for mut decisions in [unknown, known] {
             if decisions.is_empty() {
                 continue;
             }
             if let Part::Conflict = self.part(&settling, &mut decisions).await {
                 let left: Vec<RecipientId> = decisions.iter().map(|one| one.id).collect();
-                settling.ready.job.recipients.retain(|one| left.contains(&one.id));
+                settling
+                    .ready
+                    .job
+                    .recipients
+                    .retain(|one| left.contains(&one.id));
                 return Outcome::Conflict(settling.ready);
             }
         }
@@ -116,14 +121,22 @@ impl Settler {
     async fn compose(&self, settling: &Settling, decisions: &[Decision]) -> Settlement {
         let job = &settling.ready.job;
         let mut extra = Unit::new();
-        for unit in decisions.iter().filter_map(|one| settling.units.get(one.place)) {
+        for unit in decisions
+            .iter()
+            .filter_map(|one| settling.units.get(one.place))
+        {
             extra.join(unit.clone());
         }
-        let outcome = decisions.first().map_or(AttemptOutcome::Failed, |one| one.outcome);
+        let outcome = decisions
+            .first()
+            .map_or(AttemptOutcome::Failed, |one| one.outcome);
         Settlement {
             message: job.message,
             next_hop: job.next_hop.clone(),
-            steps: decisions.iter().map(|one| (one.id, one.step.clone())).collect(),
+            steps: decisions
+                .iter()
+                .map(|one| (one.id, one.step.clone()))
+                .collect(),
             attempt: Some(settling.facts.clone().into_attempt(outcome)),
             notices: self.notices(settling, decisions).await,
             extra,
@@ -170,7 +183,10 @@ enum Part {
 fn fates(job: &Job, decisions: &[Decision], action: Action, facts: &Facts) -> Vec<Fate> {
     let each = decisions.iter().filter_map(|one| {
         let (owed, said) = one.owed.as_ref()?;
-        let recipient = job.recipients.iter().find(|recipient| recipient.id == one.id)?;
+        let recipient = job
+            .recipients
+            .iter()
+            .find(|recipient| recipient.id == one.id)?;
         (*owed == action).then(|| Fate::of_job(recipient, facts.ended_at, said.clone()))
     });
     each.collect()

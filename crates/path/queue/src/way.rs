@@ -61,7 +61,10 @@ pub(crate) async fn course(
     let found = found.map_err(|no_way| astray(&no_way))?;
     let login = login(&plan, world, config_folder).await?;
     Ok(Course {
-        servers: found.into_iter().map(|target| server(target, config_folder)).collect(),
+        servers: found
+            .into_iter()
+            .map(|target| server(target, config_folder))
+            .collect(),
         dialect: match plan.protocol {
             Transport::Smtp => Dialect::Smtp,
             Transport::Lmtp => Dialect::Lmtp,
@@ -127,7 +130,9 @@ async fn first_line(path: &Path, world: &World) -> Result<String, Astray> {
             ours: true,
         }
     };
-    let content = read.await.map_err(|error: std::io::Error| unreadable(&error.to_string()))?;
+    let content = read
+        .await
+        .map_err(|error: std::io::Error| unreadable(&error.to_string()))?;
     let text = std::str::from_utf8(&content).map_err(|_| unreadable("it is no text"))?;
     match text.lines().next().map(str::trim_end) {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),

@@ -241,7 +241,10 @@ impl Worker {
         crate::tests::crash_if_poisoned(&ready.job);
         let (report, units, hand) = match open {
             Conveyance::Mailbox => {
-                let put = self.shared.door.attempt(&ready.job, settings, Care::Straight);
+                let put = self
+                    .shared
+                    .door
+                    .attempt(&ready.job, settings, Care::Straight);
                 let Put { report, units } = put.await;
                 (report, units, Hand::Mailbox)
             }
@@ -251,7 +254,8 @@ impl Worker {
             }
         };
         let broken = self.judge(&report).await;
-        self.settle_beside(ready, report, units, hand, settings).await;
+        self.settle_beside(ready, report, units, hand, settings)
+            .await;
         *hold(&self.in_hand) = None;
         broken
     }

@@ -37,7 +37,8 @@ async fn house() -> House {
     let store = Store::open("sqlite::memory:", Options::default(), &world)
         .await
         .unwrap();
-    let options = LedgerOptions::from_settings("mx.test", &Settings::default());
+    let mut options = LedgerOptions::from_settings("mx.test", &Settings::default());
+    options.fresh_body_bytes = 0;
     let ledger = Ledger::open(store, world.clone(), options).await.unwrap();
     House {
         world,
@@ -579,4 +580,78 @@ async fn a_421_before_content_is_about_the_peer() {
     assert!(refused, "{report:?}");
     assert!(!report.fates[0].is_answer());
     assert_eq!(report.afterwards, Afterwards::BrokeAtOnce);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_body_is_read_in_pieces_and_arrives_whole_by_data_and_by_bdat() {
+    let house = house().await;
+    let peer = Peer::new(Script::default());
+    house.peer(&peer).await;
+    let mut session = house.open(&course()).await;
+    let body = "..0123456789abcdef\r\n".repeat(20_000);
+    for body_type in [BodyType::SevenBit, BodyType::BinaryMime] {
+        let content = Bytes::from(body.clone());
+        let job = house
+            .job_of(&["bo@peer.test"], content, |envelope| {
+                envelope.body_type = body_type
+            })
+            .await;
+        let ids: Vec<_> = job.recipients.iter().map(|one| one.id).collect();
+        house.ledger.release(&ids).await.unwrap();
+        let now = house.ledger.now();
+        let job = house
+            .ledger
+            .claim(&job.next_hop, 1, now)
+            .await
+            .unwrap()
+            .remove(0);
+        assert!(job.body.cached().is_none());
+        let report = session.attempt(&job, &house.ledger).await;
+        assert_eq!(words(&report), ["250 2.0.0 kept as q1"]);
+        assert!(report.facts.bytes > body.len() as u64);
+    }
+    let Heard {
+        lines, messages, ..
+    } = peer.heard();
+    assert!(messages.iter().all(|message| *message == body));
+    assert!(
+        lines
+            .iter()
+            .filter(|line| line.starts_with("BDAT 65536"))
+            .count()
+            >= 5,
+        "{lines:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_body_is_never_completed_and_reported_for_a_person() {
+    let house = house().await;
+    let peer = Peer::new(Script::default());
+    house.peer(&peer).await;
+    let body = Bytes::from("0123456789abcdef\r\n".repeat(20_000));
+    let job = house.job_of(&["bo@peer.test"], body, |_| ()).await;
+    let ids: Vec<_> = job.recipients.iter().map(|one| one.id).collect();
+    house.ledger.release(&ids).await.unwrap();
+    let mut damage = ground_store::Unit::new();
+    let sql = ground_store::Sql::new("UPDATE body SET checksum = zeroblob(32)");
+    damage.write_exactly(1, sql, Vec::new());
+    house.ledger.store().write(damage).await.unwrap();
+    let now = house.ledger.now();
+    let job = house
+        .ledger
+        .claim(&job.next_hop, 1, now)
+        .await
+        .unwrap()
+        .remove(0);
+    let mut session = house.open(&course()).await;
+    let report = session.attempt(&job, &house.ledger).await;
+    assert!(
+        matches!(report.fates[0], Fate::Damaged { .. }),
+        "{report:?}"
+    );
+    assert!(!session.is_usable());
+    drop(session);
+    house.simulation.clock.advance(Duration::from_secs(1)).await;
+    assert!(peer.heard().messages.is_empty());
 }

@@ -21,16 +21,22 @@ fn minutes(trouble: Trouble, tries: u32, advice: Option<Duration>) -> u64 {
 
 #[test]
 fn waits_follow_the_schedule_and_then_its_last_step() {
-    let waits: Vec<_> = (1..=9).map(|tries| minutes(Trouble::Plain, tries, None)).collect();
+    let waits: Vec<_> = (1..=9)
+        .map(|tries| minutes(Trouble::Plain, tries, None))
+        .collect();
     assert_eq!(waits, [1, 3, 5, 10, 15, 30, 60, 60, 60]);
 }
 
 #[test]
 fn a_greylist_is_asked_often_and_a_full_mailbox_seldom() {
-    let grey: Vec<_> = (1..=5).map(|tries| minutes(Trouble::Greylisted, tries, None)).collect();
+    let grey: Vec<_> = (1..=5)
+        .map(|tries| minutes(Trouble::Greylisted, tries, None))
+        .collect();
     assert_eq!(grey, [1, 3, 5, 5, 5]);
     assert_eq!(minutes(Trouble::Greylisted, 13, None), 60);
-    let full: Vec<_> = (1..=7).map(|tries| minutes(Trouble::MailboxFull, tries, None)).collect();
+    let full: Vec<_> = (1..=7)
+        .map(|tries| minutes(Trouble::MailboxFull, tries, None))
+        .collect();
     assert_eq!(full, [30, 30, 30, 30, 30, 30, 60]);
 }
 
@@ -72,9 +78,18 @@ fn advice_is_found_in_the_words_of_real_servers() {
     fn check(text: &str, seconds: Option<u64>) {
         assert_eq!(advice(text), seconds.map(Duration::from_secs), "{text}");
     }
-    check("4.7.1 Greylisted, please try again in 300 seconds", Some(300));
-    check("4.2.0 Recipient address rejected: Greylisted for 5 minutes (see http://x.test/)", Some(300));
-    check("Greylisting in action, please come back in 00:04:30", Some(270));
+    check(
+        "4.7.1 Greylisted, please try again in 300 seconds",
+        Some(300),
+    );
+    check(
+        "4.2.0 Recipient address rejected: Greylisted for 5 minutes (see http://x.test/)",
+        Some(300),
+    );
+    check(
+        "Greylisting in action, please come back in 00:04:30",
+        Some(270),
+    );
     check("4.7.1 try again after 90s.", Some(90));
     check("4.7.0 wait at least 2 hours", Some(7200));
     check("4.2.2 The email account is over quota", None);
@@ -85,7 +100,10 @@ fn advice_is_found_in_the_words_of_real_servers() {
 
 #[test]
 fn a_reply_tells_its_kind_of_trouble() {
-    assert_eq!(Trouble::of(&reply("450 4.7.1 try later")), Trouble::Greylisted);
+    assert_eq!(
+        Trouble::of(&reply("450 4.7.1 try later")),
+        Trouble::Greylisted
+    );
     assert_eq!(Trouble::of(&reply("451 Greylisted")), Trouble::Greylisted);
     assert_eq!(Trouble::of(&reply("452 4.2.2 full")), Trouble::MailboxFull);
     assert_eq!(Trouble::of(&reply("451 4.3.0 oops")), Trouble::Plain);

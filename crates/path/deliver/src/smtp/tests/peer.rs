@@ -8,7 +8,7 @@ use std::time::Duration;
 use ground_world::World;
 use ground_world::net::{ListenOptions, Stream};
 use ground_world::tls::TlsServer;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 /// What the peer does at a command instead of saying yes.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub enum Say {
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     rules: Vec<(&'static str, VecDeque<Say>, Then)>,
-    pub pause_before_end: Duration,
+    pause_before_end: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,6 +48,12 @@ impl Script {
     pub fn first(mut self, times: usize, prefix: &'static str, say: Say) -> Self {
         let answers = std::iter::repeat_n(say, times).collect();
         self.rules.push((prefix, answers, Then::SayYes));
+        self
+    }
+
+    /// A whole message is answered after this time.
+    pub fn slow(mut self, pause: Duration) -> Self {
+        self.pause_before_end = pause;
         self
     }
 
@@ -165,6 +171,7 @@ impl Peer {
         self.reply(&mut stream, "greeting", "220 peer.test ESMTP\r\n")
             .await?;
         let mut accepted = 0;
+        let mut chunked = Vec::new();
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await.ok()? == 0 {
@@ -227,6 +234,20 @@ impl Peer {
                                 .await?;
                         }
                     }
+                }
+                "BDAT" => {
+                    let mut words = line.split(' ').skip(1);
+                    let octets: usize = words.next()?.parse().ok()?;
+                    let mut chunk = vec![0; octets];
+                    stream.read_exact(&mut chunk).await.ok()?;
+                    chunked.extend_from_slice(&chunk);
+                    if words.next() == Some("LAST") {
+                        let content = String::from_utf8_lossy(&chunked).into_owned();
+                        self.heard.lock().unwrap().messages.push(content);
+                        chunked.clear();
+                    }
+                    self.reply(&mut stream, &line, "250 2.0.0 kept as q1\r\n")
+                        .await?;
                 }
                 "QUIT" => {
                     self.reply(&mut stream, &line, "221 bye\r\n").await?;
