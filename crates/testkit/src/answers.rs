@@ -75,10 +75,11 @@ async fn contents(ledger: &Ledger, of: &str) -> Result<Vec<String>> {
     for story in ledger.trace(of).await? {
         let query = ground_store::Query::new(BODY, vec![story.id.into()]);
         let found = ledger.store().read(query).await?;
-        let body = found
-            .first()
-            .context("a story without its message")?
-            .int(0)?;
+        let row = found.first().context("a story without its message")?;
+        // The content of what has ended is not kept.
+        let Some(body) = row.optional_int(0)? else {
+            continue;
+        };
         let reader = ledger.store().read_body(body).await?;
         let reader = reader.context("the content is gone")?;
         let octets = reader.whole(usize::MAX).await?;

@@ -51,6 +51,14 @@ protocol = "lmtp"
 address = "unix:lmtp.sock"
 "#;
 
+/// The sweeps of a story look less often than a server's, so that days pass quickly; still within the slack they promise.
+const WATCH: &str = r#"
+[watch]
+sweep_interval = "15s"
+reconcile_interval = "10m"
+audit_interval = "1d"
+"#;
+
 /// Room on a disk that is free again.
 const FREE: u64 = 1 << 40;
 
@@ -451,7 +459,8 @@ fn settings(text: &str) -> Result<Settings> {
     } else {
         LISTENERS
     };
-    let whole = format!("hostname = {HOSTNAME:?}\n{text}\n{listeners}");
+    let watch = if text.contains("[watch]") { "" } else { WATCH };
+    let whole = format!("hostname = {HOSTNAME:?}\n{text}\n{watch}\n{listeners}");
     Settings::parse(&whole).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("expected settings, got: {}", problems.join("; "))
