@@ -49,6 +49,7 @@ name = "mx"
 protocol = "smtp"
 address = "{address}"
 relay_from = ["127.0.0.0/8"]
+max_commands = 10000000
 
 [[connector]]
 name = "out"
