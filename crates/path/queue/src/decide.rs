@@ -30,7 +30,8 @@ pub(crate) enum Hand {
 pub(crate) struct Policy<'a> {
     pub(crate) hand: Hand,
     pub(crate) envelope: &'a Envelope,
-    pub(crate) schedule: &'a Schedule,
+    /// Asked only when something waits.
+    pub(crate) schedule: &'a (dyn Fn() -> Schedule + Sync),
     pub(crate) now: Time,
     /// Varies a wait by chance.
     pub(crate) jitter: &'a (dyn Fn(Duration) -> Duration + Sync),
@@ -185,11 +186,12 @@ impl Deciding<'_> {
     }
 
     fn retry_at(&self, trouble: Trouble, advice: Option<Duration>) -> Time {
+        let schedule = (self.policy.schedule)();
         let failed = Failed {
             trouble,
             tries: self.recipient.attempts.saturating_add(1),
             advice,
-            schedule: self.policy.schedule,
+            schedule: &schedule,
         };
         let wait = wait(failed, self.policy.jitter);
         next_try(self.policy.now, wait, self.recipient.expires_at)

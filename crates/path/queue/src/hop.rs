@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ground_settings::Settings;
 use path_ledger::{HopKey, HopState, HopStatus, Job, MessageId};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -23,8 +24,11 @@ use crate::worker::{self, Conveyance, Failure, NoConveyance, Worker, WorkerEnd};
 /// Sessions in a row that broke in their first transaction before the hop counts as down: one may be the message's fault.
 pub const TROUBLES_MAX: u32 = 3;
 
-/// Jobs claimed for each connection at a time, and the most and least of a batch.
-const BATCH: (usize, usize, usize) = (10, 20, 200);
+/// Recipients claimed for each connection at a time, and the least and most of a batch: few writes, little memory.
+const BATCH: (usize, usize, usize) = (20, 20, 400);
+
+/// Jobs for each connection, and at all, below which the next batch is claimed.
+const LOW: (usize, usize) = (2, 10);
 
 /// How long a hop without a permit waits before it asks again: some other hop's message ends meanwhile.
 const PERMIT_PAUSE: Duration = Duration::from_millis(20);
@@ -125,10 +129,16 @@ impl Hop {
         if left > 0 {
             self.work.notify_one();
         }
-        if left < BATCH.1 / 2 && self.more.load(Ordering::Relaxed) {
+        if left < self.low() && self.more.load(Ordering::Relaxed) {
             self.bell.notify_one();
         }
         Some(ready)
+    }
+
+    /// With fewer jobs than this, connections would soon stand idle.
+    fn low(&self) -> usize {
+        let connections = usize::try_from(hold(&self.pace).limit()).unwrap_or(usize::MAX);
+        connections.saturating_mul(LOW.0).max(LOW.1)
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -179,6 +189,7 @@ pub(crate) async fn run(hop: Arc<Hop>, shared: Arc<Shared>) -> Rest {
         in_hand: HashMap::new(),
         verdict: None,
         next_look,
+        known: None,
     };
     let rest = task.live().await;
     // Whatever was left, or came in at the last moment, goes back.
@@ -197,6 +208,8 @@ struct Task {
     /// There is no way, for good: what is claimed fails with these words.
     verdict: Option<Reply>,
     next_look: Instant,
+    /// The settings whose bounds the pace has.
+    known: Option<Arc<Settings>>,
 }
 
 /// Whether the hop's task goes on.
@@ -318,7 +331,7 @@ impl Task {
     async fn refill(&mut self) {
         let hop = &self.hop;
         let waiting = hop.waiting();
-        if waiting >= BATCH.1 / 2 || !hop.more.swap(false, Ordering::Relaxed) {
+        if waiting >= hop.low() || !hop.more.swap(false, Ordering::Relaxed) {
             return;
         }
         let limit = self.batch();
@@ -360,12 +373,17 @@ impl Task {
     }
 
     fn spawn_workers(&mut self) {
-        let max = terms(&self.shared.settings(), &self.hop.key).max_connections;
-        let limit = {
-            let mut pace = hold(&self.hop.pace);
-            pace.bound(max);
-            usize::try_from(pace.limit()).unwrap_or(usize::MAX)
-        };
+        let settings = self.shared.settings();
+        if !self
+            .known
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &settings))
+        {
+            let max = terms(&settings, &self.hop.key).max_connections;
+            hold(&self.hop.pace).bound(max);
+            self.known = Some(settings);
+        }
+        let limit = usize::try_from(hold(&self.hop.pace).limit()).unwrap_or(usize::MAX);
         let wanted = self.hop.busy.load(Ordering::Relaxed) + self.hop.waiting();
         while self.workers.len() < limit.min(wanted) {
             if !self.spawn(None) {

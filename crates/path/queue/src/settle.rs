@@ -6,7 +6,7 @@ use std::time::Duration;
 use ground_store::{StoreError, Unit};
 use path_deliver::Facts;
 use path_ledger::{
-    AttemptOutcome, Job, Ledger, LedgerError, NewMessage, RecipientId, Settled, Settlement,
+    AttemptOutcome, Job, Ledger, LedgerError, NewMessage, RecipientId, Settled, Settlement, Step,
 };
 use path_notify::{About, Action, Content, Fate, Reporter, Stamp, extent_for};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -95,7 +95,10 @@ impl Settler {
         loop {
             let settlement = self.compose(settling, decisions).await;
             let trouble = match self.ledger.settle(settlement).await {
-                Ok(Settled::Done) => return Part::Over,
+                Ok(Settled::Done) => {
+                    log(settling, decisions);
+                    return Part::Over;
+                }
                 Ok(Settled::ClaimLost { lost }) => {
                     tracing::warn!(%message, ?lost, "claims were lost before the attempt could be settled");
                     decisions.retain(|one| !lost.contains(&one.id));
@@ -171,6 +174,24 @@ impl Settler {
             notices.extend(notice.into_messages());
         }
         notices
+    }
+}
+
+/// One line for each recipient, for whoever reads logs.
+fn log(settling: &Settling, decisions: &[Decision]) {
+    let (job, peer) = (&settling.ready.job, &settling.facts.address);
+    for one in decisions {
+        let (became, words) = match &one.step {
+            Step::Delivered { reply } => ("delivered", reply.as_str()),
+            Step::Relayed { reply } => ("relayed", reply.as_str()),
+            Step::Deferred { reply, .. } => ("deferred", reply.as_str()),
+            Step::BackToQueue => ("queued again", settling.facts.reply.as_str()),
+            Step::Returned { cause } => ("returned", cause.as_str()),
+            Step::DeadLetter { cause } => ("dead_letter", cause.as_str()),
+            Step::Held { reason, .. } => ("held", reason.as_str()),
+            Step::Discarded { cause, .. } => ("discarded", cause.as_str()),
+        };
+        tracing::info!(message = %job.message, recipient = %one.id, hop = %job.next_hop, peer, words, "{became}");
     }
 }
 

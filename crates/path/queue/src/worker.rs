@@ -422,7 +422,7 @@ async fn settle_once(
 ) -> Outcome {
     let chance = &shared.ledger.world().chance;
     let jitter = |about: Duration| chance.jitter(about, settings.queue.retry_jitter);
-    let schedule = terms(settings, &ready.job.next_hop).schedule;
+    let schedule = || terms(settings, &ready.job.next_hop).schedule;
     let policy = Policy {
         hand,
         envelope: &ready.job.envelope,

@@ -64,12 +64,11 @@ fn decided(fate: Fate, hand: Hand, dsn: Dsn, attempts: u32) -> Decision {
         dsn,
         afterwards: Afterwards::Open,
     };
-    let schedule = Queue::default().schedule();
     let envelope = envelope();
     let policy = Policy {
         hand,
         envelope: &envelope,
-        schedule: &schedule,
+        schedule: &|| Queue::default().schedule(),
         now: NOW,
         jitter: &|wait| wait,
     };
