@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ground_directory::Directory;
@@ -10,7 +11,8 @@ use ground_store::Store;
 use ground_world::World;
 use ground_world::tls::Identity;
 use path_accept::{Intake, IntakeParts, Server, ServerParts, resume};
-use path_ledger::{Handoff, Ledger, LedgerOptions};
+use path_ledger::{Ledger, LedgerOptions};
+use path_queue::{Queue, QueueParts};
 use path_watch::{Watch, catch_up};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The folder of the configuration file: paths of Unix sockets start there.
 const CONFIG_DIRECTORY: &str = "/etc";
+
+/// How long attempts under way may take to end when a node stops, as in the server.
+const ATTEMPTS_GRACE: Duration = Duration::from_secs(20);
 
 /// The folder whose free space counts.
 pub(crate) const DATA_DIRECTORY: &str = "/data";
@@ -28,6 +33,7 @@ pub(crate) struct House {
     ledger: Ledger,
     settings: watch::Sender<Arc<Settings>>,
     server: Server,
+    queue: Queue,
     watch: Watch,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -64,10 +70,16 @@ impl House {
         let ledger = Ledger::open(store, world.clone(), options).await?;
         catch_up(&ledger, &settings).await?;
         let (sender, receiver) = watch::channel(settings.clone());
+        let queue = Queue::start(QueueParts {
+            ledger: ledger.clone(),
+            directory: directory.clone(),
+            settings: receiver.clone(),
+            config_folder: CONFIG_DIRECTORY.into(),
+        });
         let intake = Intake::new(IntakeParts {
             ledger: ledger.clone(),
             directory,
-            handoff: Handoff::to_nobody(),
+            handoff: queue.handoff(),
             settings: receiver,
             data_directory: DATA_DIRECTORY.into(),
         });
@@ -86,6 +98,7 @@ impl House {
             ledger: ledger.clone(),
             settings: sender,
             server,
+            queue,
             watch,
             stop,
             tasks,
@@ -106,6 +119,7 @@ impl House {
     /// Lets sessions end, then ends.
     pub(crate) async fn stop(mut self) {
         self.server.stop().await;
+        self.queue.stop(ATTEMPTS_GRACE).await;
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.watch.stop().await;
