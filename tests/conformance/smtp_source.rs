@@ -46,12 +46,7 @@ fn a_message_from_smtp_source_stands_in_the_mailbox_byte_for_byte() {
         server.story(&letter.id, &[(ALICE, "delivered")]);
         // It puts an empty line below every file.
         let mail = server.only_mail(ALICE);
-        let mail = mail
-            .strip_suffix(
-                b"
-",
-            )
-            .expect("an empty line");
+        let mail = mail.strip_suffix(b"\r\n").expect("an empty line");
         assert_eq!(letter.names_above(mail, Lines::Crlf), DELIVERED_HERE);
         server.close(&[("delivered", 1)]);
     }
