@@ -10,7 +10,7 @@ use wire_message::{Address, DomainName};
 use crate::pattern::{RowPattern, duration};
 use crate::peer::{Rule, Temper};
 use crate::story::Below;
-use crate::words::Words;
+use crate::words::{Words, unescape};
 
 /// One thing that happens, or that must be so.
 #[derive(Debug, Clone)]
@@ -250,32 +250,6 @@ fn dialogue(line: &str) -> Result<Option<Dialogue>> {
         "C leaves" => Some(Dialogue::Leave),
         _ => None,
     })
-}
-
-/// `\r \n \t \0 \\ \xNN`.
-fn unescape(text: &str) -> Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    let mut rest = text;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        octets.extend_from_slice(plain.as_bytes());
-        let mut chars = escape.chars();
-        octets.push(match chars.next() {
-            Some('r') => b'\r',
-            Some('n') => b'\n',
-            Some('t') => b'\t',
-            Some('0') => 0,
-            Some('\\') => b'\\',
-            Some('x') => {
-                let digits: String = chars.by_ref().take(2).collect();
-                u8::from_str_radix(&digits, 16)
-                    .context("expected two hexadecimal digits after \\x")?
-            }
-            _ => bail!("expected \\r \\n \\t \\0 \\\\ or \\xNN, got \\{escape:?}"),
-        });
-        rest = chars.as_str();
-    }
-    octets.extend_from_slice(rest.as_bytes());
-    Ok(octets)
 }
 
 fn ask(question: Question, words: &mut Words<'_>, below: Below) -> Result<Statement> {

@@ -1,6 +1,6 @@
 //! A line, cut into words. `"..."` is one word.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 /// The words of a line, taken one by one.
 #[derive(Debug, Clone)]
@@ -67,6 +67,32 @@ fn cut(text: &str) -> Option<(&str, &str)> {
         return Some(quoted.split_once('"').unwrap_or((quoted, "")));
     }
     Some(text.split_once(char::is_whitespace).unwrap_or((text, "")))
+}
+
+/// `\r \n \t \0 \\ \xNN`.
+pub(crate) fn unescape(text: &str) -> Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        octets.extend_from_slice(plain.as_bytes());
+        let mut chars = escape.chars();
+        octets.push(match chars.next() {
+            Some('r') => b'\r',
+            Some('n') => b'\n',
+            Some('t') => b'\t',
+            Some('0') => 0,
+            Some('\\') => b'\\',
+            Some('x') => {
+                let digits: String = chars.by_ref().take(2).collect();
+                u8::from_str_radix(&digits, 16)
+                    .context("expected two hexadecimal digits after \\x")?
+            }
+            _ => bail!("expected \\r \\n \\t \\0 \\\\ or \\xNN, got \\{escape:?}"),
+        });
+        rest = chars.as_str();
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    Ok(octets)
 }
 
 #[cfg(test)]
