@@ -42,6 +42,11 @@ impl BodyRef {
         self.size
     }
 
+    /// Gives up what memory has of it: whoever needs it reads it.
+    pub(crate) fn forget(&mut self) {
+        self.cached = None;
+    }
+
     /// The content, when memory still has it.
     #[must_use]
     pub fn cached(&self) -> Option<&Bytes> {

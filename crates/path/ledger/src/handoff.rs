@@ -18,6 +18,9 @@ use tokio::sync::mpsc;
 
 use crate::{HopKey, Job};
 
+/// Octets of bodies that jobs on their way keep in memory; the bodies of further ones are read from the store.
+pub const BODIES_MAX: usize = 64 << 20;
+
 /// How much may be handed over at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandoffLimits {
@@ -54,6 +57,8 @@ pub struct HandedOver {
 pub struct Place {
     gates: Arc<Gates>,
     hop: HopKey,
+    /// Octets of the job's body in memory.
+    octets: usize,
 }
 
 /// Reserved room for one job of one hop; given back when dropped unused.
@@ -72,6 +77,8 @@ struct Gates {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
+    /// Octets of bodies.
+    octets: usize,
     /// Hops with jobs on their way; an entry goes with its last job.
     by_hop: HashMap<HopKey, usize>,
     /// Hops known to be down or paused, or that the queue wants nothing more for.
@@ -149,7 +156,8 @@ impl Slot {
     }
 
     /// Gives the job to the queue. When the queue is gone the job's claim ends by itself.
-    pub fn hand_over(self, job: Job) {
+    pub fn hand_over(mut self, mut job: Job) {
+        self.place.keep_body(&mut job);
         let handed = HandedOver {
             job,
             place: self.place,
@@ -174,7 +182,20 @@ impl Place {
         Some(Place {
             gates: gates.clone(),
             hop: hop.clone(),
+            octets: 0,
         })
+    }
+
+    /// Lets the job keep its body in memory while there is room for it.
+    fn keep_body(&mut self, job: &mut Job) {
+        let octets = job.body.cached().map_or(0, bytes::Bytes::len);
+        let mut taken = self.gates.hold();
+        if taken.octets + octets > BODIES_MAX {
+            job.body.forget();
+            return;
+        }
+        taken.octets += octets;
+        self.octets = octets;
     }
 }
 
@@ -182,6 +203,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.gates.hold();
         taken.all = taken.all.saturating_sub(1);
+        taken.octets = taken.octets.saturating_sub(self.octets);
         let left = taken
             .by_hop
             .get(&self.hop)
@@ -233,5 +255,28 @@ mod tests {
         drop(handovers);
         assert!(handoff.reserve(&hop).is_none());
         assert!(Handoff::to_nobody().reserve(&hop).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_on_their_way_take_no_more_memory_than_their_bound() {
+        let book = crate::fixture::book().await;
+        book.one(crate::fixture::queued()).await;
+        let mut job = book.claim().await.remove(0);
+        let body = bytes::Bytes::from(vec![b'x'; BODIES_MAX / 2 + 1]);
+        job.body = crate::BodyRef::new(1, body.len() as u64, Some(body));
+        let (handoff, mut handovers) = Handoff::new(limits(3, 3));
+        let hand = |job: &Job| {
+            handoff
+                .reserve(&job.next_hop)
+                .unwrap()
+                .hand_over(job.clone())
+        };
+        hand(&job);
+        hand(&job);
+        let (first, second) = (handovers.try_next().unwrap(), handovers.try_next().unwrap());
+        assert!(first.job.body.cached().is_some() && second.job.body.cached().is_none());
+        drop(first);
+        hand(&job);
+        assert!(handovers.try_next().unwrap().job.body.cached().is_some());
     }
 }

@@ -68,7 +68,7 @@ pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
 pub use envelope::{Envelope, Origin};
 pub use event::{Event, EventKind};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
-pub use handoff::{HandedOver, Handoff, HandoffLimits, Handovers, Place, Slot};
+pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Place, Slot};
 pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
 pub use id::{IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};

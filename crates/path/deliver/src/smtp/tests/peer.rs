@@ -186,14 +186,8 @@ impl Peer {
                 .to_ascii_uppercase();
             match verb.as_str() {
                 "EHLO" | "LHLO" => {
-                    let mut text = String::from("250-peer.test\r\n");
-                    for offer in self.offers {
-                        if *offer != "STARTTLS" || !secured {
-                            text += &format!("250-{offer}\r\n");
-                        }
-                    }
-                    text += "250 HELP\r\n";
-                    self.reply(&mut stream, &line, &text).await?;
+                    let offers = self.offers(secured);
+                    self.reply(&mut stream, &line, &offers).await?;
                 }
                 "STARTTLS" => {
                     self.reply(&mut stream, &line, "220 go ahead\r\n").await?;
@@ -221,34 +215,9 @@ impl Peer {
                         .ok()?;
                 }
                 "DATA" => {
-                    if self.reply(&mut stream, &line, "354 go on\r\n").await? == Said::Yes {
-                        let content = self.content(&mut stream).await?;
-                        let pause = self.script.lock().unwrap().pause_before_end;
-                        if !pause.is_zero() {
-                            world.clock.sleep(pause).await;
-                        }
-                        self.heard.lock().unwrap().messages.push(content);
-                        let answers = if self.lmtp { accepted } else { 1 };
-                        for _ in 0..answers {
-                            self.reply(&mut stream, ".", "250 2.0.0 kept as q1\r\n")
-                                .await?;
-                        }
-                    }
+                    self.data(&mut stream, &line, accepted, &world).await?;
                 }
-                "BDAT" => {
-                    let mut words = line.split(' ').skip(1);
-                    let octets: usize = words.next()?.parse().ok()?;
-                    let mut chunk = vec![0; octets];
-                    stream.read_exact(&mut chunk).await.ok()?;
-                    chunked.extend_from_slice(&chunk);
-                    if words.next() == Some("LAST") {
-                        let content = String::from_utf8_lossy(&chunked).into_owned();
-                        self.heard.lock().unwrap().messages.push(content);
-                        chunked.clear();
-                    }
-                    self.reply(&mut stream, &line, "250 2.0.0 kept as q1\r\n")
-                        .await?;
-                }
+                "BDAT" => self.bdat(&mut stream, &line, &mut chunked).await?,
                 "QUIT" => {
                     self.reply(&mut stream, &line, "221 bye\r\n").await?;
                     return None;
@@ -262,6 +231,59 @@ impl Peer {
                 }
             }
         }
+    }
+
+    fn offers(&self, secured: bool) -> String {
+        let mut text = String::from("250-peer.test\r\n");
+        for offer in self.offers {
+            if *offer != "STARTTLS" || !secured {
+                text += &format!("250-{offer}\r\n");
+            }
+        }
+        text + "250 HELP\r\n"
+    }
+
+    async fn data(
+        &self,
+        stream: &mut BufReader<Stream>,
+        line: &str,
+        accepted: usize,
+        world: &World,
+    ) -> Option<()> {
+        if self.reply(stream, line, "354 go on\r\n").await? != Said::Yes {
+            return Some(());
+        }
+        let content = self.content(stream).await?;
+        let pause = self.script.lock().unwrap().pause_before_end;
+        if !pause.is_zero() {
+            world.clock.sleep(pause).await;
+        }
+        self.heard.lock().unwrap().messages.push(content);
+        let answers = if self.lmtp { accepted } else { 1 };
+        for _ in 0..answers {
+            self.reply(stream, ".", "250 2.0.0 kept as q1\r\n").await?;
+        }
+        Some(())
+    }
+
+    async fn bdat(
+        &self,
+        stream: &mut BufReader<Stream>,
+        line: &str,
+        chunked: &mut Vec<u8>,
+    ) -> Option<()> {
+        let mut words = line.split(' ').skip(1);
+        let octets: usize = words.next()?.parse().ok()?;
+        let mut chunk = vec![0; octets];
+        stream.read_exact(&mut chunk).await.ok()?;
+        chunked.extend_from_slice(&chunk);
+        if words.next() == Some("LAST") {
+            let content = String::from_utf8_lossy(chunked).into_owned();
+            self.heard.lock().unwrap().messages.push(content);
+            chunked.clear();
+        }
+        self.reply(stream, line, "250 2.0.0 kept as q1\r\n").await?;
+        Some(())
     }
 
     async fn content(&self, stream: &mut BufReader<Stream>) -> Option<String> {
