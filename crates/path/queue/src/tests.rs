@@ -28,6 +28,7 @@ mod peer;
 mod hops;
 mod mailbox;
 mod messages;
+mod threads;
 
 /// A message of this subject crashes its attempt.
 pub(crate) fn crash_if_poisoned(job: &Job) {
@@ -48,21 +49,29 @@ struct House {
 
 async fn house(toml: &str) -> House {
     let (world, simulation) = World::simulated(11);
+    simulation.dns.mx("peer.test", &[(10, "mx.peer.test")]);
+    simulation
+        .dns
+        .addresses("mx.peer.test", &["192.0.2.25".parse().unwrap()]);
+    house_in(
+        world,
+        simulation,
+        &format!("hostname = \"mx.test\"\n{toml}"),
+    )
+    .await
+}
+
+async fn house_in(world: World, simulation: Simulation, text: &str) -> House {
     let store = Store::open("sqlite::memory:", Options::default(), &world)
         .await
         .unwrap();
-    let text = format!("hostname = \"mx.test\"\n{toml}");
-    let settings = Arc::new(Settings::parse(&text).unwrap());
+    let settings = Arc::new(Settings::parse(text).unwrap());
     let options = LedgerOptions::from_settings("mx.test", &settings);
     let ledger = Ledger::open(store.clone(), world.clone(), options)
         .await
         .unwrap();
     let options = ground_directory::Options::default();
     let directory = Directory::open(store.clone(), world.clone(), &options);
-    simulation.dns.mx("peer.test", &[(10, "mx.peer.test")]);
-    simulation
-        .dns
-        .addresses("mx.peer.test", &["192.0.2.25".parse().unwrap()]);
     House {
         world,
         simulation,
