@@ -98,6 +98,18 @@ pub enum NodeError {
     },
 }
 
+/// Opens the book in a new epoch and treats what waited while we were away, before anything can leave.
+async fn open_book(store: Store, world: &World, settings: &Settings) -> Result<Ledger, NodeError> {
+    let options = LedgerOptions::from_settings(settings.node_name(), settings);
+    let ledger = Ledger::open(store, world.clone(), options).await?;
+    let late = catch_up(&ledger, settings).await?;
+    tracing::info!(?late, away = ?ledger.downtime(), "the book is open");
+    ledger
+        .record(EventKind::SettingsLoaded, &ledger.node_name(), "at start")
+        .await?;
+    Ok(ledger)
+}
+
 impl Node {
     /// Starts everything. When this answers, mail is taken.
     ///
@@ -119,13 +131,7 @@ impl Node {
             Some(path) => Some(listen(&world, path).await?),
             None => None,
         };
-        let options = LedgerOptions::from_settings(settings.node_name(), &settings);
-        let ledger = Ledger::open(store, world.clone(), options).await?;
-        let late = catch_up(&ledger, &settings).await?;
-        tracing::info!(?late, away = ?ledger.downtime(), "the book is open");
-        ledger
-            .record(EventKind::SettingsLoaded, &ledger.node_name(), "at start")
-            .await?;
+        let ledger = open_book(store, &world, &settings).await?;
         let (sender, receiver) = watch::channel(settings.clone());
         let data = settings.data_directory(&folder);
         let directory = rooms::directory(&ledger);

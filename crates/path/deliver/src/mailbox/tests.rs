@@ -1,3 +1,5 @@
+//! An attempt into mailboxes here: exactly once, within quota, or with its reason.
+
 use bytes::Bytes;
 use ground_directory::{Change, NewPassword};
 use ground_store::bodies::NewBody;

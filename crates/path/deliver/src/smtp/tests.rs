@@ -1,3 +1,5 @@
+//! An attempt by SMTP and LMTP against scripted peers.
+
 use std::time::Duration;
 
 use bytes::Bytes;

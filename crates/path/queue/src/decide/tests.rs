@@ -1,3 +1,5 @@
+//! What follows from an attempt: every fate and its consequence as tables.
+
 use path_deliver::{Afterwards, Facts};
 use path_ledger::Origin;
 use wire_message::Address;

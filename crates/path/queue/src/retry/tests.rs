@@ -1,3 +1,5 @@
+//! When a recipient is tried again: the schedule as tables.
+
 use super::*;
 use ground_settings::Queue;
 
