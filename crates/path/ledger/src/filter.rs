@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use wire_message::Time;
 
+use crate::search::{Sought, messages_with};
 use crate::{HopKey, MessageId, State};
 
 #[cfg(test)]
@@ -262,11 +263,10 @@ impl Filter {
             writer.add_list(["recipient.next_hop IN (", ")"], &hop_keys(hop));
         }
         if let Some(sender) = &self.sender {
-            let bare = sender.trim_start_matches('<').trim_end_matches('>');
-            writer.add(["message.sender = ", ""], bare);
+            writer.add_sought("message.sender", sender);
         }
         if let Some(recipient) = &self.recipient {
-            writer.add(["recipient.address = ", ""], recipient.as_str());
+            writer.add_sought("recipient.address", recipient);
         }
         if let Some(domain) = &self.domain {
             let ending = format!("%@{}", escaped(&domain.to_lowercase()));
@@ -321,6 +321,20 @@ impl Writer {
         self.values.push(value.into());
         let place = self.values.len();
         self.text.push_str(&format!("{before}${place}{after}"));
+    }
+
+    /// `column` is the sought text, in whatever case.
+    fn add_sought(&mut self, column: &str, question: &str) {
+        let sought = Sought::of(question);
+        if sought.text.is_empty() {
+            return self.add([&format!("{column} = "), ""], "");
+        }
+        self.values.extend([sought.word.into(), sought.text.into()]);
+        let text = format!("${}", self.values.len());
+        let messages = messages_with(&format!("${}", self.values.len() - 1), &text);
+        self.plain(&format!(
+            "recipient.message IN ({messages}) AND lower({column}) = {text}"
+        ));
     }
 
     fn add_list<T: Clone + Into<Value>>(&mut self, [before, after]: [&str; 2], list: &[T]) {

@@ -12,6 +12,7 @@
 //!   heartbeat  the node lives, or has been replaced
 //!   reconcile  what is overdue, what waits for a way that is no longer there       -> alarms
 //!   audit      the whole book is added up                                           -> alarms
+//!   search     new words come into the index by batches
 //!   history    what ended long ago is removed
 //!   files      bodies' files that nobody needs any more, or that a crash left without a row, are removed
 //! ```
@@ -29,6 +30,7 @@ mod late;
 mod prune;
 mod reconcile;
 mod report;
+mod search;
 mod supervise;
 mod sweep;
 #[cfg(test)]
@@ -39,6 +41,7 @@ pub use decide::RECHECK;
 pub use late::{Late, catch_up};
 pub use path_notify::ReporterError;
 pub use prune::FILES_INTERVAL;
+pub use search::SEARCH_INTERVAL;
 pub use sweep::GROUPS_AT_ONCE;
 
 use std::collections::BTreeSet;
@@ -114,6 +117,7 @@ impl Watch {
             audit::run(room.clone(), audited.clone())
         });
         watch.keep("history", &room, |room| prune::history(room.clone()));
+        watch.keep("search", &room, |room| search::run(room.clone()));
         let started = room.ledger.now();
         watch.keep("files", &room, move |room| {
             prune::files(room.clone(), started)
