@@ -306,7 +306,8 @@ impl Worker {
             }
             drop(room);
         };
-        self.shared.settles.spawn(work);
+        // On the heap: spawning moves what it is given several times, and this is some kilobytes.
+        self.shared.settles.spawn(Box::pin(work));
     }
 }
 
