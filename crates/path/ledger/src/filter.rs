@@ -35,7 +35,7 @@ pub struct Filter {
     pub next_hop: Option<String>,
     /// From this address; empty for the null sender.
     pub sender: Option<String>,
-    /// To this address.
+    /// To this address, or to what an alias or catch-all of this address became.
     pub recipient: Option<String>,
     /// To an address of this domain.
     pub domain: Option<String>,
@@ -266,7 +266,7 @@ impl Filter {
             writer.add(["message.sender = ", ""], bare);
         }
         if let Some(recipient) = &self.recipient {
-            writer.add(["recipient.address = ", ""], recipient.as_str());
+            writer.add_family(recipient);
         }
         if let Some(domain) = &self.domain {
             let ending = format!("%@{}", escaped(&domain.to_lowercase()));
@@ -321,6 +321,20 @@ impl Writer {
         self.values.push(value.into());
         let place = self.values.len();
         self.text.push_str(&format!("{before}${place}{after}"));
+    }
+
+    /// A recipient of this address, or one that stands in its place. An expanded row's children are of its message.
+    fn add_family(&mut self, address: &str) {
+        self.and();
+        self.values.push(address.into());
+        let place = self.values.len();
+        self.text.push_str(&format!(
+            "(recipient.address = ${place} OR recipient.id IN (WITH RECURSIVE family (id, message) AS (\
+               SELECT id, message FROM recipient WHERE address = ${place} AND state = 'expanded' \
+               UNION ALL SELECT child.id, child.message FROM family \
+                 JOIN recipient AS child ON child.message = family.message AND child.parent = family.id) \
+             SELECT id FROM family))"
+        ));
     }
 
     fn add_list<T: Clone + Into<Value>>(&mut self, [before, after]: [&str; 2], list: &[T]) {
