@@ -9,7 +9,10 @@ use anyhow::{Context, Result, bail};
 use ground_world::net::{Fault, ListenOptions, Stream};
 use ground_world::{Simulation, World};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
+
+use crate::words::Words;
 
 /// Where in a dialogue a rule answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +32,20 @@ enum Deed {
     Reply(String),
     /// Closes the connection without a word.
     Drop,
+    /// Never answers.
+    Hang,
+    /// The node of this name crashes at this moment.
+    Crash(String),
+    /// Who waits for this answer panics.
+    Panic,
 }
 
 /// One line of a peer's script.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     moment: Moment,
+    /// What the line, or at the final dot the message with its envelope, must hold.
+    text: String,
     deed: Deed,
     /// How often it still applies; `None`: always.
     left: Option<u32>,
@@ -49,7 +60,7 @@ pub(crate) enum Temper {
 }
 
 impl Rule {
-    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END -> drop`.
+    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END "text" -> drop`.
     pub(crate) fn parse(line: &str) -> Result<Rule> {
         let (left, rest) = match line.strip_prefix("first ") {
             Some(rest) => {
@@ -65,7 +76,8 @@ impl Rule {
         let (moment, deed) = rest
             .split_once(" -> ")
             .with_context(|| format!("expected MOMENT -> REPLY, got {rest:?}"))?;
-        let moment = match moment {
+        let mut words = Words::of(moment);
+        let moment = match words.word("a moment")? {
             "CONNECT" => Moment::Connect,
             "EHLO" => Moment::Hello,
             "MAIL" => Moment::Mail,
@@ -74,17 +86,31 @@ impl Rule {
             "END" => Moment::End,
             other => bail!("expected CONNECT, EHLO, MAIL, RCPT, DATA or END, got {other:?}"),
         };
+        let text = words.next().unwrap_or_default().to_owned();
+        words.end()?;
         let is_reply = deed
             .get(..3)
             .is_some_and(|code| code.bytes().all(|b| b.is_ascii_digit()));
         let deed = match deed {
             "drop" => Deed::Drop,
+            "hang" => Deed::Hang,
+            "panic" => Deed::Panic,
+            crash if crash.starts_with("crash ") => {
+                Deed::Crash(crash.trim_start_matches("crash ").to_owned())
+            }
             reply if is_reply => Deed::Reply(reply.to_owned()),
             other => {
-                bail!("expected a reply such as \"450 4.7.1 Greylisted\", or drop, got {other:?}")
+                bail!(
+                    "expected a reply such as \"450 4.7.1 Greylisted\", drop, hang, panic or crash NODE, got {other:?}"
+                )
             }
         };
-        Ok(Rule { moment, deed, left })
+        Ok(Rule {
+            moment,
+            text,
+            deed,
+            left,
+        })
     }
 }
 
@@ -93,6 +119,15 @@ impl Rule {
 pub(crate) struct Received {
     /// The envelope, a line each, and the content as it came over the wire.
     pub(crate) text: String,
+}
+
+/// What peers do their deeds in.
+#[derive(Clone)]
+pub(crate) struct Town {
+    pub(crate) world: World,
+    pub(crate) simulation: Simulation,
+    /// Nodes that shall crash.
+    pub(crate) crashes: UnboundedSender<String>,
 }
 
 /// A running peer; dropped, it is gone.
@@ -110,25 +145,26 @@ struct Script {
 
 impl Peer {
     /// Listens, and answers by `rules`.
-    pub(crate) async fn start(
-        world: &World,
-        address: SocketAddr,
-        rules: Vec<Rule>,
-    ) -> Result<Peer> {
-        let listener = world.net.listen(address, ListenOptions::default()).await?;
+    pub(crate) async fn start(town: &Town, address: SocketAddr, rules: Vec<Rule>) -> Result<Peer> {
+        let listener = town
+            .world
+            .net
+            .listen(address, ListenOptions::default())
+            .await?;
         let script = Arc::new(Mutex::new(Script {
             rules,
             received: Vec::new(),
         }));
         let shared = script.clone();
+        let town = town.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let script = shared.clone();
+                let connection = Connection::new(stream, shared.clone(), town.clone());
                 connections.spawn(async move {
                     // A connection that breaks is the other side's business.
-                    drop(Connection::new(stream, script).talk().await);
+                    drop(connection.talk().await);
                 });
             }
         });
@@ -163,6 +199,7 @@ fn hold(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 struct Connection {
     stream: BufReader<Stream>,
     script: Arc<Mutex<Script>>,
+    town: Town,
     envelope: String,
     recipients: usize,
 }
@@ -174,17 +211,22 @@ enum Onward {
 }
 
 impl Connection {
-    fn new(stream: Stream, script: Arc<Mutex<Script>>) -> Connection {
+    fn new(stream: Stream, script: Arc<Mutex<Script>>, town: Town) -> Connection {
         Connection {
             stream: BufReader::new(stream),
             script,
+            town,
             envelope: String::new(),
             recipients: 0,
         }
     }
 
     async fn talk(mut self) -> std::io::Result<()> {
-        if let Onward::No = self.answer(Moment::Connect, "220 peer.test ESMTP").await?.0 {
+        if let Onward::No = self
+            .answer(Moment::Connect, "", "220 peer.test ESMTP")
+            .await?
+            .0
+        {
             return Ok(());
         }
         loop {
@@ -203,16 +245,19 @@ impl Connection {
         let told = match verb.to_ascii_uppercase().as_str() {
             "EHLO" | "LHLO" => {
                 let words = "250-peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES";
-                self.answer(Moment::Hello, words).await?
+                self.answer(Moment::Hello, line, words).await?
             }
-            "HELO" => self.answer(Moment::Hello, "250 peer.test").await?,
+            "HELO" => self.answer(Moment::Hello, line, "250 peer.test").await?,
             "MAIL" => {
                 self.envelope = format!("{line}\n");
                 self.recipients = 0;
-                self.answer(Moment::Mail, "250 2.1.0 Sender ok").await?
+                self.answer(Moment::Mail, line, "250 2.1.0 Sender ok")
+                    .await?
             }
             "RCPT" => {
-                let told = self.answer(Moment::Rcpt, "250 2.1.5 Recipient ok").await?;
+                let told = self
+                    .answer(Moment::Rcpt, line, "250 2.1.5 Recipient ok")
+                    .await?;
                 if told.1 {
                     self.recipients += 1;
                     self.envelope.push_str(&format!("{line}\n"));
@@ -221,7 +266,7 @@ impl Connection {
             }
             "DATA" if self.recipients == 0 => self.say("503 5.5.1 No recipients").await?,
             "DATA" => {
-                let told = self.answer(Moment::Data, "354 Go ahead").await?;
+                let told = self.answer(Moment::Data, line, "354 Go ahead").await?;
                 if told.1 {
                     return self.content().await;
                 }
@@ -244,19 +289,26 @@ impl Connection {
                 return Ok(Onward::No);
             }
         }
-        let told = self.answer(Moment::End, "250 2.0.0 Kept").await?;
+        let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
+        let told = self.answer(Moment::End, &text, "250 2.0.0 Kept").await?;
         if told.1 {
-            let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
             hold(&self.script).received.push(Received { text });
         }
         Ok(told.0)
     }
 
     /// Answers by the script, or else decently. The second says whether that was a welcome.
-    async fn answer(&mut self, moment: Moment, usual: &str) -> std::io::Result<(Onward, bool)> {
+    async fn answer(
+        &mut self,
+        moment: Moment,
+        said: &str,
+        usual: &str,
+    ) -> std::io::Result<(Onward, bool)> {
         let deed = {
             let mut script = hold(&self.script);
-            let applies = |rule: &&mut Rule| rule.moment == moment && rule.left != Some(0);
+            let applies = |rule: &&mut Rule| {
+                rule.moment == moment && rule.left != Some(0) && said.contains(&rule.text)
+            };
             let rule = script.rules.iter_mut().find(applies);
             rule.map(|rule| {
                 rule.left = rule.left.map(|left| left - 1);
@@ -267,6 +319,19 @@ impl Connection {
             None => self.say(usual).await,
             Some(Deed::Reply(reply)) => self.say(&reply).await,
             Some(Deed::Drop) => Ok((Onward::No, false)),
+            Some(Deed::Hang) => std::future::pending().await,
+            Some(Deed::Crash(node)) => {
+                // The story ends meanwhile, or it hears of it at once.
+                drop(self.town.crashes.send(node));
+                std::future::pending().await
+            }
+            Some(Deed::Panic) => {
+                let stream = self.stream.get_ref();
+                if let (Some(from), Some(to)) = (stream.peer_addr(), stream.local_addr()) {
+                    self.town.simulation.net.panic_connector(from, to);
+                }
+                std::future::pending().await
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use ground_world::tls::{PlatformRoots, SelfSigned, Tls, self_signed};
 use ground_world::{Simulation, Time, World};
 use path_accept::Submission;
 use path_ledger::{Act, Ledger};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wire_message::{Address, ReversePath};
 use wire_smtp::command::{MailParams, RcptParams};
 
@@ -23,7 +24,7 @@ use crate::answers;
 use crate::client::{Client, PATIENCE};
 use crate::house::{Door, House, Parts};
 use crate::pattern::{compare, matches};
-use crate::peer::Peer;
+use crate::peer::{Peer, Town};
 use crate::statement::{Dialogue, DnsLine, Letter, Look, NodeChange, Statement, Verb};
 use crate::story::{Failure, Story};
 
@@ -88,7 +89,8 @@ pub fn tell(story: &Story) -> Result<(), Failure> {
         for line in &story.lines {
             let done = stage.perform(&line.statement).await;
             done.map_err(|error| failure(line.number, &line.text, error))?;
-            stage.world.clock.sleep(A_MOMENT).await;
+            let passed = stage.pass(A_MOMENT).await;
+            passed.map_err(|error| failure(line.number, &line.text, error))?;
         }
         Ok(())
     })
@@ -106,6 +108,9 @@ struct Stage {
     nodes: BTreeMap<String, House>,
     /// The book as the last node that was started holds it; it can be read when no node runs.
     book: Option<Ledger>,
+    town: Town,
+    /// Nodes that a peer lets crash.
+    crashes: UnboundedReceiver<String>,
     peers: BTreeMap<String, Peer>,
     clients: BTreeMap<String, Client>,
     /// Whose turn it is.
@@ -127,7 +132,14 @@ impl Stage {
         let directory = Directory::open(store.clone(), world.clone(), &options);
         let certificate = self_signed(HOSTNAME)?;
         let roots = certificate.certificate_pem.as_bytes();
+        let (crash, crashes) = unbounded_channel();
         Ok(Stage {
+            town: Town {
+                world: world.clone(),
+                simulation: simulation.clone(),
+                crashes: crash,
+            },
+            crashes,
             tls: world.tls.trusting(PlatformRoots::Ignored, roots)?,
             certificate,
             start: world.clock.now(),
@@ -156,7 +168,7 @@ impl Stage {
             Statement::DnsDown => self.dns_meets(Some(DnsFault::ServFail)),
             Statement::DnsUp => self.dns_meets(None),
             Statement::Peer { name, at, rules } => {
-                let peer = Peer::start(&self.world, *at, rules.clone()).await?;
+                let peer = Peer::start(&self.town, *at, rules.clone()).await?;
                 self.peers.insert(name.clone(), peer);
                 Ok(())
             }
@@ -222,33 +234,44 @@ impl Stage {
     }
 
     /// Sets the room on the disk, and lets the time pass in which the server looks at it.
-    async fn disk_has(&self, free: u64) -> Result<()> {
+    async fn disk_has(&mut self, free: u64) -> Result<()> {
         self.simulation.disk.set_free(free);
         self.pass(Duration::from_secs(2)).await
     }
 
-    async fn pass(&self, time: Duration) -> Result<()> {
-        self.world.clock.sleep(time).await;
+    /// Lets time pass, and nodes crash when a peer's script says so.
+    async fn pass(&mut self, time: Duration) -> Result<()> {
+        let clock = self.world.clock.clone();
+        let end = clock.instant() + time;
+        loop {
+            tokio::select! {
+                biased;
+                Some(node) = self.crashes.recv() => self.crash(&node)?,
+                () = clock.sleep_until_instant(end) => return Ok(()),
+            }
+        }
+    }
+
+    fn running(&mut self, name: &str) -> Result<House> {
+        let node = self.nodes.remove(name);
+        node.with_context(|| format!("expected a running node, and {name:?} is not"))
+    }
+
+    fn crash(&mut self, name: &str) -> Result<()> {
+        drop(self.running(name)?);
+        self.simulation.disk.crash();
         Ok(())
     }
 
     async fn change_node(&mut self, name: &str, what: NodeChange) -> Result<()> {
-        let mut running = || {
-            let node = self.nodes.remove(name);
-            node.with_context(|| format!("expected a running node, and {name:?} is not"))
-        };
         match what {
             NodeChange::Start => {}
             NodeChange::Stop => {
-                running()?.stop().await;
+                self.running(name)?.stop().await;
                 return Ok(());
             }
-            NodeChange::Crash => {
-                drop(running()?);
-                self.simulation.disk.crash();
-                return Ok(());
-            }
-            NodeChange::Forget => drop(running()?),
+            NodeChange::Crash => return self.crash(name),
+            NodeChange::Forget => drop(self.running(name)?),
         }
         if self.nodes.contains_key(name) {
             bail!("expected a node that does not run, and {name:?} does");

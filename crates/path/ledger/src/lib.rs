@@ -18,7 +18,7 @@
 //!
 //! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
 //! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
-//! not settled · `hop` knows how next hops are and which are due · `sweep` does what is owed by time, by the one rule in
+//! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is owed by time, by the one rule in
 //! `deadline` · `listing`, `trace`, `audit` and `inspect` show it, `filter` says which rows, `operate` acts on them · `prune`
 //! ends history · `search` finds messages by sender, recipient and Message-ID · `node` takes the epoch · `handoff` and `wakeups` are hints in memory, and nothing but hints.
 //!
