@@ -147,7 +147,7 @@ impl Stage {
 
     async fn perform(&mut self, statement: &Statement) -> Result<()> {
         match statement {
-            Statement::Settings(text) => self.set(text),
+            Statement::Settings(text) => self.set(text).await,
             Statement::Directory(change) => Ok(self.directory.apply(change, Unit::new()).await?),
             Statement::Dns(line) => {
                 self.change_dns(line);
@@ -190,10 +190,10 @@ impl Stage {
         }
     }
 
-    fn set(&mut self, text: &str) -> Result<()> {
+    async fn set(&mut self, text: &str) -> Result<()> {
         self.settings = Arc::new(settings(text)?);
-        for node in self.nodes.values() {
-            node.reload(&self.settings)?;
+        for node in self.nodes.values_mut() {
+            node.reload(&self.settings).await?;
         }
         Ok(())
     }

@@ -7,8 +7,8 @@
 //! **The way through.**
 //!
 //! ```text
-//!   server.rs   one accept loop a listener, one task a session; gate.rs counts them
-//!      |
+//!   server.rs   doors/ opens what the settings name; receive.rs: one accept loop a listener, one task a session
+//!      |        gate.rs counts them
 //!   session/    socket <-> wire_smtp's machine; deadlines, TLS, AUTH, PROXY
 //!      |                     submit.rs   the same without a socket
 //!   admit/      pressure -> size -> sender -> recipients -> content -> head -> birth -> store
@@ -23,8 +23,10 @@
 //! (`[timeouts]`), on the directory and on the store; recipients, rows and octets of a message; free disk and queue.
 
 mod admit;
+mod doors;
 mod gate;
 mod intake;
+mod receive;
 mod resume;
 mod server;
 mod session;
@@ -32,7 +34,8 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
+pub use doors::{Change, ListenError, StartError};
 pub use intake::{Intake, IntakeParts};
 pub use resume::resume;
-pub use server::{GRACE, Server, ServerParts, StartError};
+pub use server::{GRACE, Server, ServerParts};
 pub use submit::{Refused, Submission};

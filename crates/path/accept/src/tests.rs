@@ -6,6 +6,7 @@ mod limits;
 mod login;
 mod real;
 mod recipients;
+mod reload;
 mod resume;
 mod stop;
 

@@ -24,7 +24,7 @@ use path_ledger::{EventKind, Ledger, LedgerError, LedgerOptions};
 use path_queue::{Queue, QueueParts};
 use path_watch::{ReporterError, Watch, catch_up};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +40,7 @@ pub struct NodeParts {
     pub settings: Settings,
     /// The folder of the configuration file: relative paths start there.
     pub folder: PathBuf,
-    /// The configuration file, read again when a reload is asked for; none: settings come by [`Node::reload`] only.
+    /// The configuration file, read again when a reload is asked for; none: they stay as they are.
     pub file: Option<PathBuf>,
     /// The outside.
     pub world: World,
@@ -55,7 +55,6 @@ pub struct NodeParts {
 /// A running node.
 pub struct Node {
     desk: Desk,
-    server: Server,
     queue: Queue,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -68,7 +67,11 @@ struct Desk {
     rooms: Rooms,
     settings: Arc<watch::Sender<Arc<Settings>>>,
     watch: Arc<Watch>,
+    /// Held while it changes: one reload at a time.
+    server: Arc<Mutex<Server>>,
     tls: TlsServer,
+    /// What it was started with: some of it stays until the next start.
+    started: Arc<Settings>,
     folder: PathBuf,
     file: Option<PathBuf>,
 }
@@ -79,7 +82,7 @@ pub enum NodeError {
     /// The book.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// A listener.
+    /// The listeners.
     #[error(transparent)]
     Listen(#[from] StartError),
     /// The certificate.
@@ -143,23 +146,26 @@ impl Node {
         });
         let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver, data, queue.handoff());
         rooms.clock = clock;
+        let watch = Arc::new(Watch::start(ledger, settings.clone())?);
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(resume(rooms.intake.clone(), stop.clone()));
+        let server = Server::start(ServerParts {
+            intake: rooms.intake.clone(),
+            tls: Some(tls.clone()),
+            config_directory: folder.clone(),
+        })
+        .await?;
         let desk = Desk {
             settings: Arc::new(sender),
-            watch: Arc::new(Watch::start(ledger, settings)?),
-            tls: tls.clone(),
-            folder: folder.clone(),
+            server: Arc::new(Mutex::new(server)),
+            started: settings,
+            watch,
+            tls,
+            folder,
             rooms,
             file,
         };
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(resume(desk.rooms.intake.clone(), stop.clone()));
-        let server = Server::start(ServerParts {
-            intake: desk.rooms.intake.clone(),
-            tls: Some(tls),
-            config_directory: folder,
-        })
-        .await?;
         if let Some(listener) = control {
             let desk = desk.clone();
             tasks.spawn(control::serve(listener, world, move |request| {
@@ -169,7 +175,6 @@ impl Node {
         }
         Ok(Self {
             desk,
-            server,
             queue,
             tasks,
             stop,
@@ -179,8 +184,8 @@ impl Node {
 
     /// Where each listener listens, by its name, with the ports the system chose.
     #[must_use]
-    pub fn addresses(&self) -> &[(String, Endpoint)] {
-        self.server.addresses()
+    pub async fn addresses(&self) -> Vec<(String, Endpoint)> {
+        self.desk.server.lock().await.addresses()
     }
 
     /// The book.
@@ -194,14 +199,6 @@ impl Node {
         self.desk.execute(request).await
     }
 
-    /// New settings, without losing a session. Listeners keep their addresses until a restart.
-    ///
-    /// # Errors
-    /// [`NodeError`]: the old settings stay.
-    pub async fn reload(&self, settings: Settings) -> Result<(), NodeError> {
-        self.desk.reload(settings).await
-    }
-
     /// Waits until another node has started under this node's name: this one must stop.
     pub async fn replaced(&self) {
         self.desk.watch.replaced().await;
@@ -209,7 +206,7 @@ impl Node {
 
     /// Takes no more mail, lets sessions end within their grace time, then stops the rest.
     pub async fn stop(mut self) {
-        self.server.stop().await;
+        self.desk.server.lock().await.stop().await;
         self.queue.stop(ATTEMPTS_GRACE).await;
         self.stop.cancel();
         self.tasks.abort_all();
@@ -237,7 +234,7 @@ impl Node {
 impl Desk {
     async fn execute(&self, request: Request) -> Answer {
         match request.question {
-            Question::Reload => self.reload_file().await,
+            Question::Reload => self.reload_file(&request.by).await,
             Question::Queue
             | Question::List { .. }
             | Question::Trace { .. }

@@ -48,6 +48,56 @@ fn a_reload_takes_good_settings_and_keeps_the_old_ones_otherwise() {
 }
 
 #[test]
+fn a_reload_moves_listeners_and_says_what_waits_for_a_restart() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    let (_, old) = served.listening("mx");
+    let side = "[[listener]]\nname = \"side\"\nprotocol = \"lmtp\"\naddress = \"unix:side.sock\"\n";
+    let moved = CONFIGURATION.replace("127.0.0.1:9", "127.0.0.1:10") + side;
+    house.write(&moved);
+    let told = &house.json(&["reload"])[0];
+    let opened = told["opened"][0].as_str().unwrap();
+    assert!(opened.starts_with("side unix:"), "{told}");
+    assert_eq!(told["closed"].as_array().unwrap().len(), 0);
+    assert_eq!(told["waits_for_restart"][0], "[dns]");
+    house.write(&moved.replace("127.0.0.1:0", &format!("0.0.0.0:{}", old.port())));
+    let told = house.ok(&["reload"]);
+    assert!(
+        told.contains(&format!("opened             mx 0.0.0.0:{}\n", old.port())),
+        "{told}"
+    );
+    assert!(
+        told.contains(&format!("closed             mx {old}\n")),
+        "{told}"
+    );
+    assert!(greeting(old).starts_with("220 "));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_reload_that_cannot_listen_says_where_and_why_and_changes_nothing() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    let (_, address) = served.listening("mx");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    let wanted = CONFIGURATION
+        .replace("127.0.0.1:0", &taken)
+        .replace("mx.example.test", "new.example.test");
+    house.write(&wanted);
+    let refused = house.run(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        why.contains(&format!("the listener mx cannot listen on {taken}: ")),
+        "{why}"
+    );
+    assert!(why.contains("nothing was changed"), "{why}");
+    assert!(greeting(address).starts_with("220 mx.example.test "));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
 fn the_clock_of_a_server_under_test_can_be_moved() {
     let house = House::new();
     let mut served = house.serve(&["serve"]);

@@ -50,7 +50,10 @@ words! {
 }
 
 section! {
-    /// Where mail and its readers come in: one section for each address.
+    /// Where mail and its readers come in: one section for each address. A reload opens, closes and moves listeners, all that
+    /// are asked for or none: when one cannot be opened everything stays as it was, the reload says which and why, and is not
+    /// tried again by itself. Sessions of a listener that moved go on; those of one that is gone are told 421 between two
+    /// messages. A session keeps the protocol and the encryption it began with, and takes up the rest with its next message.
     pub struct Listener = "listener", agree;
 
     /// Name of the listener, in the ledger and the log.

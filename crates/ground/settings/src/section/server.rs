@@ -7,6 +7,7 @@ use crate::form::{Hostname, Store};
 
 section! {
     /// Who this server is and where its ledger lies. These stand at the top of the file, above the first section.
+    /// All but the hostname hold from the next start only; a reload names what has to wait.
     pub struct Server = "", always;
 
     /// The server's own name: in greetings, EHLO, `Received:` and reports. Other servers check that it resolves to this machine.

@@ -51,7 +51,7 @@ impl Session {
         let delay = GUESS_DELAY * self.refused_logins;
         tokio::select! {
             () = self.hall.intake.world().clock.sleep(delay) => {}
-            () = self.hall.stop.cancelled() => {}
+            () = self.leave.cancelled() => {}
         }
         if self.refused_logins >= REFUSED_LOGINS_MAX {
             let words = "4.7.0 Too many refused logins";
