@@ -12,7 +12,7 @@ use ground_settings::Settings;
 use ground_store::{Sql, Store, Unit};
 use ground_world::dns::DnsFault;
 use ground_world::net::ConnectOptions;
-use ground_world::tls::{PlatformRoots, SelfSigned, Tls, self_signed};
+use ground_world::tls::{PlatformRoots, SelfSigned, Tls};
 use ground_world::{Simulation, Time, World};
 use path_accept::Submission;
 use path_ledger::{Act, Ledger};
@@ -125,7 +125,7 @@ impl Stage {
         };
         let options = Options { verifiers: 2, cost };
         let directory = Directory::open(store.clone(), world.clone(), &options);
-        let certificate = self_signed(HOSTNAME)?;
+        let certificate = world.tls.self_signed(HOSTNAME)?;
         let roots = certificate.certificate_pem.as_bytes();
         Ok(Stage {
             tls: world.tls.trusting(PlatformRoots::Ignored, roots)?,

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::{self, Answer, Question, Request};
 use crate::rooms::{self, Rooms};
+use identity::Certificates;
 
 /// How long attempts under way may take to end when the node stops; what is not done then, its lease brings back.
 const ATTEMPTS_GRACE: Duration = Duration::from_secs(20);
@@ -72,7 +73,7 @@ struct Desk {
     tls: TlsServer,
     /// What it was started with: some of it stays until the next start.
     started: Arc<Settings>,
-    folder: PathBuf,
+    certificates: Certificates,
     file: Option<PathBuf>,
 }
 
@@ -129,14 +130,19 @@ impl Node {
             clock,
         } = parts;
         let settings = Arc::new(settings);
-        let tls = world.tls.server(identity::of(&settings, &folder).await?)?;
+        let data = settings.data_directory(&folder);
+        let certificates = Certificates {
+            world: world.clone(),
+            folder: folder.clone(),
+            data: data.clone(),
+        };
+        let tls = world.tls.server(certificates.of(&settings).await?)?;
         let control = match &socket {
             Some(path) => Some(listen(&world, path).await?),
             None => None,
         };
         let ledger = open_book(store, &world, &settings).await?;
         let (sender, receiver) = watch::channel(settings.clone());
-        let data = settings.data_directory(&folder);
         let directory = rooms::directory(&ledger);
         let queue = Queue::start(QueueParts {
             ledger: ledger.clone(),
@@ -144,16 +150,18 @@ impl Node {
             settings: receiver.clone(),
             config_folder: folder.clone(),
         });
-        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver, data, queue.handoff());
+        let handoff = queue.handoff();
+        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver.clone(), data, handoff);
         rooms.clock = clock;
         let watch = Arc::new(Watch::start(ledger, settings.clone())?);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(resume(rooms.intake.clone(), stop.clone()));
+        tasks.spawn(certificates.clone().keep(tls.clone(), receiver));
         let server = Server::start(ServerParts {
             intake: rooms.intake.clone(),
             tls: Some(tls.clone()),
-            config_directory: folder.clone(),
+            config_directory: folder,
         })
         .await?;
         let desk = Desk {
@@ -162,7 +170,7 @@ impl Node {
             started: settings,
             watch,
             tls,
-            folder,
+            certificates,
             rooms,
             file,
         };

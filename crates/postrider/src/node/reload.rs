@@ -14,7 +14,7 @@ use path_ledger::{EventKind, LedgerError, LedgerOptions};
 use path_watch::Fit;
 use serde_json::json;
 
-use super::{Desk, NodeError, identity};
+use super::{Desk, NodeError};
 use crate::config::Config;
 use crate::control::{Answer, Mover};
 
@@ -33,7 +33,7 @@ impl Desk {
     /// Takes new settings everywhere: sessions from their next transaction on, everything else from its next pass on.
     pub(super) async fn reload(&self, settings: Settings) -> Result<Reloaded, NodeError> {
         let mut server = self.server.lock().await;
-        let identity = identity::of(&settings, &self.folder).await?;
+        let identity = self.certificates.of(&settings).await?;
         let settings = Arc::new(settings);
         let fit = Fit::check(settings.clone())?;
         let ledger = &self.rooms.ledger;

@@ -1,6 +1,6 @@
 //! A running server, asked over its socket.
 
-use super::house::{CONFIGURATION, House, greeting, send};
+use super::house::{CONFIGURATION, House, greeting, send, shows};
 
 const TEXT: &str = "Subject: hello\r\n\r\nhi alice";
 
@@ -71,6 +71,56 @@ fn a_reload_moves_listeners_and_says_what_waits_for_a_restart() {
         "{told}"
     );
     assert!(greeting(old).starts_with("220 "));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn the_self_signed_certificate_stays_the_same_from_start_to_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    let path = house.folder.path().join("data/self-signed.pem");
+    let kept = || {
+        let mut served = house.serve(&["serve"]);
+        served.listening("mx");
+        assert_eq!(served.stop(), Some(0));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        (std::fs::read_to_string(&path).unwrap(), mode & 0o777)
+    };
+    let first = kept();
+    assert_eq!(first.1, 0o600);
+    assert_eq!(kept(), first);
+}
+
+#[test]
+fn a_certificate_that_was_renewed_is_shown_after_a_reload() {
+    let house = House::new();
+    let path = |name: &str| house.folder.path().join(name);
+    let make = |name: &str| {
+        let mut served = house.serve(&["serve"]);
+        served.listening("mx");
+        assert_eq!(served.stop(), Some(0));
+        std::fs::rename(path("data/self-signed.pem"), path(name)).unwrap();
+    };
+    make("one.pem");
+    make("two.pem");
+    std::fs::copy(path("one.pem"), path("own.pem")).unwrap();
+    let secure = "[[listener]]\nname = \"secure\"\nprotocol = \"submission\"\ntls = \"implicit\"\naddress = \"127.0.0.1:0\"\n";
+    let own = "[tls]\ncertificate = \"own.pem\"\nkey = \"own.pem\"\n";
+    house.write(&format!("{CONFIGURATION}{own}{secure}"));
+    let mut served = house.serve(&["serve"]);
+    let (_, address) = served.listening("secure");
+    assert!(shows(address, &path("one.pem")));
+    std::fs::copy(path("two.pem"), path("own.pem")).unwrap();
+    house.ok(&["reload"]);
+    assert!(shows(address, &path("two.pem")));
+    std::fs::write(path("own.pem"), "half a file").unwrap();
+    let refused = house.run(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("own.pem"),
+        "{refused:?}"
+    );
+    assert!(shows(address, &path("two.pem")));
     assert_eq!(served.stop(), Some(0));
 }
 

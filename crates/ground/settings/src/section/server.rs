@@ -16,7 +16,7 @@ section! {
     /// The database that keeps the ledger. The path of SQLite is relative to the folder of this file.
     store: Store = default(Store::Sqlite(PathBuf::from("./data/postrider.db"))), any();
 
-    /// Folder for what is not in the database: large bodies, the control socket, a certificate made at start. Unset: the folder of the SQLite file, or `./data` with PostgreSQL.
+    /// Folder for what is not in the database: large bodies, the control socket, the self-signed certificate. Unset: the folder of the SQLite file, or `./data` with PostgreSQL.
     data_directory: Option<PathBuf> = default(None), any();
 
     /// This node's name among the nodes that share one store. Unset: the hostname.
