@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Intake;
 use crate::doors::{Change, Doors, StartError};
 use crate::gate::Gate;
+use crate::guard::Guard;
 
 /// How long open transactions have to end when the server stops: enough for a message that is being flushed.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -38,6 +39,7 @@ pub(crate) struct Hall {
     pub(crate) tls: Option<TlsServer>,
     pub(crate) stop: CancellationToken,
     pub(crate) gate: Gate,
+    pub(crate) guard: Guard,
 }
 
 impl Server {
@@ -52,6 +54,7 @@ impl Server {
             tls: parts.tls,
             stop: CancellationToken::new(),
             gate: Gate::default(),
+            guard: Guard::default(),
         });
         let mut doors = Doors::new(hall.clone(), parts.config_directory);
         doors.follow(&settings, || {}).await?;

@@ -10,7 +10,7 @@ use wire_smtp::command::{Hello, MailParams, RcptParams};
 use wire_smtp::reply::Reply;
 
 use super::{Session, features};
-use crate::admit::{Arrival, Draft};
+use crate::admit::{Arrival, Draft, Senders};
 use crate::receive::current;
 
 impl Session {
@@ -107,6 +107,7 @@ impl Session {
             greeting: hello.map(|hello: &Hello| features::greeted(hello.verb)),
             tls: self.tls.clone(),
             login: self.login.clone(),
+            senders: Senders::of(login, self.listener.authenticated_sender),
             asker: Asker::client(ip, login, &self.listener.relay_from),
         }
     }
