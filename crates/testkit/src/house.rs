@@ -13,7 +13,7 @@ use ground_world::tls::Identity;
 use path_accept::{Intake, IntakeParts, Server, ServerParts, resume};
 use path_ledger::{Ledger, LedgerOptions};
 use path_queue::{Queue, QueueParts};
-use path_watch::{Watch, catch_up};
+use path_watch::{Fit, Watch, catch_up};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -107,12 +107,15 @@ impl House {
     }
 
     /// New settings, without losing a session.
-    pub(crate) fn reload(&self, settings: &Arc<Settings>) -> Result<()> {
-        self.watch.set_settings(settings.clone())?;
-        let name = self.ledger.node_name();
-        self.ledger
-            .set_options(LedgerOptions::from_settings(name, settings));
-        self.settings.send_replace(settings.clone());
+    pub(crate) async fn reload(&mut self, settings: &Arc<Settings>) -> Result<()> {
+        let fit = Fit::check(settings.clone())?;
+        let (watch, ledger, sender) = (&self.watch, &self.ledger, &self.settings);
+        let publish = || {
+            watch.set_settings(fit);
+            ledger.set_options(LedgerOptions::from_settings(ledger.node_name(), settings));
+            sender.send_replace(settings.clone());
+        };
+        self.server.reload(settings, publish).await?;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use ground_settings::Settings;
 use ground_store::{Sql, Store, Unit};
 use ground_world::dns::DnsFault;
 use ground_world::net::ConnectOptions;
-use ground_world::tls::{PlatformRoots, SelfSigned, Tls, self_signed};
+use ground_world::tls::{PlatformRoots, SelfSigned, Tls};
 use ground_world::{Simulation, Time, World};
 use path_accept::Submission;
 use path_ledger::{Act, Ledger};
@@ -130,7 +130,7 @@ impl Stage {
         };
         let options = Options { verifiers: 2, cost };
         let directory = Directory::open(store.clone(), world.clone(), &options);
-        let certificate = self_signed(HOSTNAME)?;
+        let certificate = world.tls.self_signed(HOSTNAME)?;
         let roots = certificate.certificate_pem.as_bytes();
         let (crash, crashes) = unbounded_channel();
         Ok(Stage {
@@ -159,7 +159,7 @@ impl Stage {
 
     async fn perform(&mut self, statement: &Statement) -> Result<()> {
         match statement {
-            Statement::Settings(text) => self.set(text),
+            Statement::Settings(text) => self.set(text).await,
             Statement::Directory(change) => Ok(self.directory.apply(change, Unit::new()).await?),
             Statement::Dns(line) => {
                 self.change_dns(line);
@@ -202,10 +202,10 @@ impl Stage {
         }
     }
 
-    fn set(&mut self, text: &str) -> Result<()> {
+    async fn set(&mut self, text: &str) -> Result<()> {
         self.settings = Arc::new(settings(text)?);
-        for node in self.nodes.values() {
-            node.reload(&self.settings)?;
+        for node in self.nodes.values_mut() {
+            node.reload(&self.settings).await?;
         }
         Ok(())
     }
