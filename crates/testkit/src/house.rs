@@ -106,6 +106,12 @@ impl House {
         Ok((house, ledger))
     }
 
+    /// A node takes a new epoch, and is gone before it does anything with it.
+    pub(crate) async fn stumble(parts: Parts) -> Result<Ledger> {
+        let options = LedgerOptions::from_settings(parts.name, &parts.settings);
+        Ok(Ledger::open(parts.store, parts.world, options).await?)
+    }
+
     /// New settings, without losing a session.
     pub(crate) async fn reload(&mut self, settings: &Arc<Settings>) -> Result<()> {
         let fit = Fit::check(settings.clone())?;

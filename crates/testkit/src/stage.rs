@@ -192,6 +192,7 @@ impl Stage {
             Statement::DiskFree => self.disk_has(FREE).await,
             Statement::Dialogue(dialogue) => self.dialogue(dialogue).await,
             Statement::Send(letter) => self.send(letter).await,
+            Statement::Sql(sql) => self.write(sql).await,
             Statement::Operate {
                 verb,
                 filter,
@@ -265,7 +266,7 @@ impl Stage {
 
     async fn change_node(&mut self, name: &str, what: NodeChange) -> Result<()> {
         match what {
-            NodeChange::Start => {}
+            NodeChange::Start | NodeChange::Stumble => {}
             NodeChange::Stop => {
                 self.running(name)?.stop().await;
                 return Ok(());
@@ -286,6 +287,11 @@ impl Stage {
             directory: self.directory.clone(),
             identity: self.certificate.identity()?,
         };
+        if what == NodeChange::Stumble {
+            self.book = Some(House::stumble(parts).await?);
+            self.simulation.disk.crash();
+            return Ok(());
+        }
         let (house, book) = House::start(parts).await?;
         self.nodes.insert(name.to_owned(), house);
         self.book = Some(book);
@@ -417,11 +423,16 @@ impl Stage {
         Ok(())
     }
 
+    async fn write(&self, sql: &str) -> Result<()> {
+        let done = self.store.write(unit_of(sql)).await?;
+        if done.changed.iter().all(|rows| *rows == 0) {
+            bail!("expected that rows change, and none does");
+        }
+        Ok(())
+    }
+
     async fn refused(&self, sql: &str, words: &str) -> Result<()> {
-        let mut unit = Unit::new();
-        // A statement's text lives for ever; a story has a handful of them.
-        unit.write(Sql::new(String::from(sql).leak()), Vec::new());
-        match self.store.write(unit).await {
+        match self.store.write(unit_of(sql)).await {
             Ok(done) => bail!("expected a refusal, got: {:?} rows changed", done.changed),
             Err(error) if error.to_string().contains(words) => Ok(()),
             Err(error) => bail!("expected: {words}\n  got:      {error}"),
@@ -473,6 +484,13 @@ impl Stage {
             .as_ref()
             .context("expected a book, and no node was ever started")
     }
+}
+
+fn unit_of(sql: &str) -> Unit {
+    let mut unit = Unit::new();
+    // A statement's text lives for ever; a story has a handful of them.
+    unit.write(Sql::new(String::from(sql).leak()), Vec::new());
+    unit
 }
 
 /// A story's own settings, with the doors every story has unless it names its own.

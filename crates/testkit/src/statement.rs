@@ -43,6 +43,8 @@ pub(crate) enum Statement {
     At(Duration),
     DiskFull,
     DiskFree,
+    /// A hand in the book, with no regard for what it means.
+    Sql(String),
     Operate {
         verb: Verb,
         filter: Vec<(String, String)>,
@@ -110,6 +112,8 @@ pub(crate) enum NodeChange {
     Crash,
     /// Everything in memory is gone, and a new epoch begins at once.
     Forget,
+    /// It takes a new epoch, and crashes before it does anything with it.
+    Stumble,
 }
 
 /// What the DNS says about a name.
@@ -288,7 +292,7 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
             "free" => Statement::DiskFree,
             other => bail!("expected full or free, got {other:?}"),
         },
-        "start" => node(words, NodeChange::Start)?,
+        "start" => start(words)?,
         "stop" => node(words, NodeChange::Stop)?,
         "crash" => node(words, NodeChange::Crash)?,
         "forget" => node(words, NodeChange::Forget)?,
@@ -308,7 +312,8 @@ fn what_happens(word: &str, words: &mut Words<'_>) -> Result<Statement> {
                 .context("expected a time such as +1h")?;
             Statement::At(duration(moment)?)
         }
-        "content" | "mailbox" | "sql" => Statement::Look(look(word, words)?),
+        "content" | "mailbox" => Statement::Look(look(word, words)?),
+        "sql" => sql(words)?,
         "operator" => operate(words)?,
         other => bail!("expected a statement, got {other:?}; docs/scenarios.md lists them"),
     })
@@ -365,7 +370,7 @@ fn look(word: &str, words: &mut Words<'_>) -> Result<Look> {
             let text = words.word("a text")?.to_owned();
             Look::Content { of, text }
         }
-        "mailbox" => {
+        _ => {
             let address = words.word("an address")?.to_owned();
             words.expect("has")?;
             let (count, matching) = count_and_text(words)?;
@@ -375,15 +380,32 @@ fn look(word: &str, words: &mut Words<'_>) -> Result<Look> {
                 matching,
             }
         }
-        _ => {
-            let sql = words.word("a statement in quotes")?.to_owned();
-            words.expect("is")?;
-            words.expect("refused")?;
-            words.expect("with")?;
-            let words = words.word("what the database says")?.to_owned();
-            Look::SqlRefused { sql, words }
-        }
     })
+}
+
+/// `sql "..."`, or `sql "..." is refused with "..."`.
+fn sql(words: &mut Words<'_>) -> Result<Statement> {
+    let sql = words.word("a statement in quotes")?.to_owned();
+    if !words.takes("is") {
+        return Ok(Statement::Sql(sql));
+    }
+    words.expect("refused")?;
+    words.expect("with")?;
+    let words = words.word("what the database says")?.to_owned();
+    Ok(Statement::Look(Look::SqlRefused { sql, words }))
+}
+
+/// `start node1`, or `start node1 and crash`.
+fn start(words: &mut Words<'_>) -> Result<Statement> {
+    let name = words.word("a node's name")?.to_owned();
+    let what = match words.takes("and") {
+        true => {
+            words.expect("crash")?;
+            NodeChange::Stumble
+        }
+        false => NodeChange::Start,
+    };
+    Ok(Statement::Node { name, what })
 }
 
 fn node(words: &mut Words<'_>, what: NodeChange) -> Result<Statement> {

@@ -125,7 +125,14 @@ const NEXT_HOP: &[&str] = &[
     "paused_until",
     "reason",
 ];
-const NODE: &[&str] = &["id", "name", "epoch", "heartbeat_at"];
+const NODE: &[&str] = &[
+    "id",
+    "name",
+    "epoch",
+    "heartbeat_at",
+    "away_since",
+    "back_at",
+];
 
 impl Table {
     /// Every table.

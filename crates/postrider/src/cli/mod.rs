@@ -14,6 +14,7 @@ mod filter;
 mod inspect;
 mod mail;
 mod operate;
+mod pages;
 mod print;
 mod queue;
 mod quickstart;

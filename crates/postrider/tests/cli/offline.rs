@@ -61,6 +61,57 @@ fn domains_accounts_and_aliases_are_added_shown_and_removed() {
     assert_eq!(events.iter().filter(recorded).count(), 6);
 }
 
+/// Two thousand and more of each, which the command line would take minutes to add.
+fn a_full_directory(house: &House) {
+    house.ok(&["domain", "add", "a.test"]);
+    let numbers =
+        "WITH RECURSIVE n (i) AS (SELECT 10001 UNION ALL SELECT i + 1 FROM n WHERE i < 12100) ";
+    let rows = [
+        "INSERT INTO domain (name, catch_all, created_at) NUMBERS SELECT 'd' || i || '.test', NULL, 0 FROM n",
+        "INSERT INTO account (address, password, created_at) NUMBERS SELECT 'u' || i || '@a.test', '', 0 FROM n",
+        "INSERT INTO alias (address, target, created_at) NUMBERS SELECT 'x' || i || '@a.test', 'u10001@a.test', 0 FROM n",
+    ];
+    let mut unit = ground_store::Unit::new();
+    for text in rows {
+        let text = text.replace("NUMBERS ", numbers);
+        unit.write(ground_store::Sql::new(text.leak()), Vec::new());
+    }
+    let file = house.folder.path().join("data/postrider.db");
+    let options = ground_world::WorldOptions::default();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let world = ground_world::World::real(&options).unwrap();
+        let url = format!("sqlite:{}", file.display());
+        let options = ground_store::Options::default();
+        let store = ground_store::Store::open(&url, options, &world)
+            .await
+            .unwrap();
+        store.write(unit).await.unwrap();
+    });
+}
+
+#[test]
+fn a_list_of_the_directory_shows_all_there_is() {
+    let house = House::new();
+    a_full_directory(&house);
+    for (what, key, last) in [
+        ("domain", "name", "d12100.test"),
+        ("account", "address", "u12100@a.test"),
+        ("alias", "address", "x12100@a.test"),
+    ] {
+        let listed = house.json(&[what, "list"]);
+        let names: std::collections::BTreeSet<_> = listed
+            .iter()
+            .map(|row| row[key].as_str().unwrap())
+            .collect();
+        assert_eq!(listed.len(), 2100 + usize::from(what == "domain"), "{what}");
+        assert_eq!(names.len(), listed.len(), "{what}: each once");
+        assert_eq!(listed.last().unwrap()[key], last);
+        let table = house.ok(&[what, "list"]);
+        assert!(table.contains(last), "{what}");
+    }
+}
+
 #[test]
 fn a_password_is_read_from_standard_input_and_never_shown() {
     let house = House::new();

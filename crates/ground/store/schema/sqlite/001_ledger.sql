@@ -170,7 +170,12 @@ CREATE TABLE node (
     id        INTEGER PRIMARY KEY CHECK (id BETWEEN 0 AND 255),
     name      TEXT    NOT NULL UNIQUE,
     epoch     INTEGER NOT NULL UNIQUE,
-    heartbeat_at INTEGER NOT NULL
+    heartbeat_at INTEGER NOT NULL,
+    -- It was away, and the mail that waited meanwhile is not treated yet: since when it was gone, and when it came back. A
+    -- crash before all is treated leaves both as they are.
+    away_since INTEGER,
+    back_at    INTEGER,
+    CHECK ((away_since IS NULL) = (back_at IS NULL))
 ) STRICT;
 
 -- Exact counts, kept in the transaction that changes them. 'hour' is accepted_at in hours since 1970.

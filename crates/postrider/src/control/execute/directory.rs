@@ -16,27 +16,27 @@ use crate::rooms::Rooms;
 pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
     let directory = &rooms.directory;
     match at {
-        DirectoryView::DomainList => {
-            let found = directory.domains(&Page::default()).await.map_err(refused)?;
+        DirectoryView::DomainList { after } => {
+            let page = page_after(&after, |name| Ok(read_domain(name)?.ascii().to_owned()))?;
+            let found = directory.domains(&page).await.map_err(refused)?;
             list(found.iter().map(domain).collect())
         }
         DirectoryView::DomainShow { name } => {
             let found = directory.show_domain(&read_domain(&name)?).await;
             shown(domain(&found.map_err(refused)?))
         }
-        DirectoryView::AccountList => {
-            let found = directory
-                .accounts(&Page::default())
-                .await
-                .map_err(refused)?;
+        DirectoryView::AccountList { after } => {
+            let page = page_after(&after, |address| Ok(read(address)?.key()))?;
+            let found = directory.accounts(&page).await.map_err(refused)?;
             list(found.iter().map(account).collect())
         }
         DirectoryView::AccountShow { address } => {
             let found = directory.show_account(&read(&address)?).await;
             shown(account(&found.map_err(refused)?))
         }
-        DirectoryView::AliasList => {
-            let found = directory.aliases(&Page::default()).await.map_err(refused)?;
+        DirectoryView::AliasList { after } => {
+            let page = page_after(&after, |address| Ok(read(address)?.key()))?;
+            let found = directory.aliases(&page).await.map_err(refused)?;
             list(found.iter().map(alias).collect())
         }
         DirectoryView::AliasShow { address } => {
@@ -44,6 +44,15 @@ pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
             shown(alias(&found.map_err(refused)?))
         }
     }
+}
+
+/// The page after a name or address as it is shown, whose key `key` knows.
+fn page_after(after: &str, key: impl Fn(&str) -> Result<String, Answer>) -> Result<Page, Answer> {
+    let mut page = Page::default();
+    if !after.is_empty() {
+        page.after = key(after)?;
+    }
+    Ok(page)
 }
 
 pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> Answered {
