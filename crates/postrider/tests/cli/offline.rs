@@ -127,6 +127,92 @@ fn a_program_sends_and_its_message_is_listed_with_everything_scripts_rely_on() {
 }
 
 #[test]
+fn sendmail_understands_what_programs_say_to_other_servers() {
+    let house = House::new();
+    house.people();
+    let text = "Subject: x\n\nhi\n.\nmore\n";
+    for (arguments, recipients, last) in [
+        (
+            &["-i", "alice@example.test"][..],
+            &["alice@example.test"][..],
+            "more",
+        ),
+        (
+            &["-oi", "-oem", "-odb", "--", "alice@example.test"],
+            &["alice@example.test"],
+            "more",
+        ),
+        (
+            &[
+                "-bm",
+                "-v",
+                "-FA Name",
+                "-fbob@far.test",
+                "alice@example.test",
+            ],
+            &["alice@example.test"],
+            "hi",
+        ),
+        (
+            &[
+                "-GUnm",
+                "-B8BITMIME",
+                "-h",
+                "3",
+                "-OA=b",
+                "-Ltag",
+                "alice@example.test",
+            ],
+            &["alice@example.test"],
+            "hi",
+        ),
+        (
+            &["-f", "Bob <bob@far.test>", "Alice <alice@example.test>"],
+            &["alice@example.test"],
+            "hi",
+        ),
+        (
+            &[
+                "-r<bob@far.test>",
+                "\"L, A\" <alice@example.test>, x@far.test",
+            ],
+            &["alice@example.test", "x@far.test"],
+            "hi",
+        ),
+    ] {
+        let sent = house.run_with(&[&["sendmail"], arguments].concat(), text);
+        assert!(sent.status.success(), "{arguments:?}: {sent:?}");
+        let rows = house.json(&["queue", "list"]);
+        let to: Vec<&str> = rows
+            .iter()
+            .map(|row| row["recipient"].as_str().unwrap())
+            .collect();
+        assert_eq!(to, recipients, "{arguments:?}");
+        let id = rows[0]["id"].as_str().unwrap();
+        let body = house.ok(&["inspect", "body", id]);
+        assert!(body.trim_end().ends_with(last), "{arguments:?}: {body}");
+        house.ok(&["discard", "--all", "--reason", "seen"]);
+    }
+}
+
+#[test]
+fn the_modes_of_sendmail_that_send_nothing() {
+    let house = House::new();
+    let sent = house.run_with(&["sendmail", "-f", "bob@far.test", "x@far.test"], "\nhi\n");
+    assert!(sent.status.success(), "{sent:?}");
+    assert!(house.ok(&["sendmail", "-bp"]).contains("x@far.test"));
+    for mode in ["-bi", "-q", "-q30m"] {
+        assert_eq!(house.ok(&["sendmail", mode]), "", "{mode}");
+    }
+    for wrong in ["-bd", "-bx", "-Z"] {
+        let told = house.run(&["sendmail", wrong]);
+        assert_eq!(told.status.code(), Some(64), "{wrong}: {told:?}");
+    }
+    assert_eq!(house.run(&["queue", "-Z"]).status.code(), Some(2));
+    assert_eq!(house.run(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
 fn sendmail_tells_programs_whose_move_it_is() {
     let house = House::new();
     house.people();
