@@ -177,7 +177,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
     match command {
         Command::Quickstart(quickstart) => quickstart.run().await,
         Command::Serve => serve::run(context).await,
-        Command::Check => check::run(context),
+        Command::Check => check::run(context).await,
         Command::Queue(queue) => queue.run(context).await,
         Command::Trace(trace) => trace.run(context).await,
         Command::Explain(explain) => explain.run(context).await,

@@ -1,6 +1,6 @@
 //! Commands without a server: they open the store themselves.
 
-use super::house::House;
+use super::house::{CONFIGURATION, House};
 
 fn stderr(output: &std::process::Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
@@ -50,7 +50,11 @@ fn domains_accounts_and_aliases_are_added_shown_and_removed() {
     assert_eq!(alias[0]["targets"].as_array().unwrap().len(), 2);
     let refused = house.run(&["domain", "remove", "example.test"]);
     assert_eq!(refused.status.code(), Some(1));
-    house.ok(&["alias", "remove", "info@example.test"]);
+    let gone = house.json(&["alias", "remove", "info@example.test"]);
+    assert_eq!(
+        gone[0]["mail"],
+        "new mail is refused: nobody here by that name"
+    );
     house.ok(&["account", "remove", "alice@example.test"]);
     house.ok(&["domain", "remove", "example.test"]);
     assert!(house.json(&["domain", "list"]).is_empty());
@@ -124,6 +128,53 @@ fn a_program_sends_and_its_message_is_listed_with_everything_scripts_rely_on() {
         body.contains("hello\r\n") && !body.contains("Bcc"),
         "{body}"
     );
+}
+
+#[test]
+fn who_removes_an_address_hears_what_becomes_of_its_mail() {
+    let house = House::new();
+    house.people();
+    let add = |address: &str| house.ok(&["account", "add", address, "--no-login"]);
+    add("bob@example.test");
+    house.ok(&[
+        "alias",
+        "add",
+        "info@example.test",
+        "alice@example.test",
+        "bob@example.test",
+    ]);
+    let mail = |arguments: &[&str]| {
+        house.json(arguments)[0]["mail"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let left = mail(&["alias", "remove", "info@example.test", "bob@example.test"]);
+    assert_eq!(left, "new mail goes to alice@example.test");
+    house.ok(&["domain", "catch-all", "example.test", "alice@example.test"]);
+    let caught = mail(&["alias", "remove", "info@example.test"]);
+    assert_eq!(caught, "new mail goes to the catch-all alice@example.test");
+    let gone = mail(&["account", "remove", "bob@example.test"]);
+    assert!(
+        gone.starts_with("0 messages removed; new mail goes to the catch-all "),
+        "{gone}"
+    );
+}
+
+#[test]
+fn a_listing_of_the_directory_is_whole_however_long_it_is() {
+    let house = House::new();
+    house.people();
+    house.sql(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2001)
+         INSERT INTO alias SELECT 'a' || i || '@example.test', 'alice@example.test', 0 FROM n",
+    );
+    house.sql(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+         INSERT INTO domain SELECT 'd' || i || '.test', NULL, 0 FROM n",
+    );
+    assert_eq!(house.json(&["alias", "list"]).len(), 2001);
+    assert_eq!(house.json(&["domain", "list"]).len(), 1000);
 }
 
 #[test]
@@ -299,4 +350,30 @@ fn mail_is_rerouted_only_to_ways_that_are_there() {
         house.json(&["queue", "list"])[0]["next_hop"],
         "mx:near.test"
     );
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_no_good_configuration() {
+    let house = House::new();
+    let own = "[tls]\ncertificate = \"own.pem\"\nkey = \"own.pem\"\n";
+    house.write(&format!("{CONFIGURATION}{own}"));
+    let refused = house.run(&["check"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(why.contains("own.pem: No such file"), "{why}");
+}
+
+#[test]
+fn somebody_elses_data_directory_is_left_alone_and_named() {
+    let house = House::new();
+    house.people();
+    for arguments in [&["serve"][..], &["queue"], &["account", "list"]] {
+        let refused = house.run_as_somebody_else(arguments);
+        assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+        let why = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            why.contains("/data may not be written by this user"),
+            "{why}"
+        );
+    }
 }

@@ -27,6 +27,11 @@ fn two_servers_never_share_a_folder() {
     served.listening("mx");
     let second = house.run(&["serve"]);
     assert_eq!(second.status.code(), Some(3), "{second:?}");
+    let why = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        why.contains("another server runs on this data directory"),
+        "{why}"
+    );
     assert_eq!(served.stop(), Some(0));
 }
 

@@ -1,8 +1,11 @@
 //! Domains, accounts and aliases.
 
+mod aftermath;
+
 use access_mailbox::empty_unit;
 use ground_directory::{
-    Change, DirectoryError, ListedAccount, ListedAlias, ListedDomain, MayLogIn, NewPassword, Page,
+    Change, Directory, DirectoryError, ListedAccount, ListedAlias, ListedDomain, MayLogIn,
+    NewPassword, Page,
 };
 use ground_store::Unit;
 use path_ledger::EventKind;
@@ -16,29 +19,17 @@ use crate::rooms::Rooms;
 pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
     let directory = &rooms.directory;
     match at {
-        DirectoryView::DomainList => {
-            let found = directory.domains(&Page::default()).await.map_err(refused)?;
-            list(found.iter().map(domain).collect())
-        }
+        DirectoryView::DomainList => domains(directory).await,
         DirectoryView::DomainShow { name } => {
             let found = directory.show_domain(&read_domain(&name)?).await;
             shown(domain(&found.map_err(refused)?))
         }
-        DirectoryView::AccountList => {
-            let found = directory
-                .accounts(&Page::default())
-                .await
-                .map_err(refused)?;
-            list(found.iter().map(account).collect())
-        }
+        DirectoryView::AccountList => accounts(directory).await,
         DirectoryView::AccountShow { address } => {
             let found = directory.show_account(&read(&address)?).await;
             shown(account(&found.map_err(refused)?))
         }
-        DirectoryView::AliasList => {
-            let found = directory.aliases(&Page::default()).await.map_err(refused)?;
-            list(found.iter().map(alias).collect())
-        }
+        DirectoryView::AliasList => aliases(directory).await,
         DirectoryView::AliasShow { address } => {
             let found = directory.show_alias(&read(&address)?).await;
             shown(alias(&found.map_err(refused)?))
@@ -46,15 +37,61 @@ pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
     }
 }
 
+async fn domains(directory: &Directory) -> Answered {
+    let mut rows = Vec::new();
+    let mut page = Some(Page::default());
+    while let Some(wanted) = page {
+        let found = directory.domains(&wanted).await.map_err(refused)?;
+        rows.extend(found.iter().map(domain));
+        page = after(&wanted, &found, |last| last.name.ascii().to_owned());
+    }
+    list(rows)
+}
+
+async fn accounts(directory: &Directory) -> Answered {
+    let mut rows = Vec::new();
+    let mut page = Some(Page::default());
+    while let Some(wanted) = page {
+        let found = directory.accounts(&wanted).await.map_err(refused)?;
+        rows.extend(found.iter().map(account));
+        page = after(&wanted, &found, |last| last.address.key());
+    }
+    list(rows)
+}
+
+async fn aliases(directory: &Directory) -> Answered {
+    let mut rows = Vec::new();
+    let mut page = Some(Page::default());
+    while let Some(wanted) = page {
+        let found = directory.aliases(&wanted).await.map_err(refused)?;
+        rows.extend(found.iter().map(alias));
+        page = after(&wanted, &found, |last| last.address.key());
+    }
+    list(rows)
+}
+
+/// The page after `page`, which brought `found`; none when that was the last.
+fn after<T>(page: &Page, found: &[T], key: impl Fn(&T) -> String) -> Option<Page> {
+    let full = found.len() as u64 >= u64::from(page.limit);
+    let last = found.last().filter(|_| full)?;
+    Some(Page {
+        after: key(last),
+        limit: page.limit,
+    })
+}
+
 pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> Answered {
     let mut also = Unit::new();
+    let mut removed = 0;
     if let DirectoryChange::AccountRemove {
         address,
         with_mail: true,
     } = &change
     {
         let account = rooms.directory.show_account(&read(address)?).await;
-        also.join(empty_unit(account.map_err(refused)?.id));
+        let account = account.map_err(refused)?.id;
+        removed = aftermath::messages(rooms, account).await?;
+        also.join(empty_unit(account));
     }
     let change = wanted(change)?;
     rooms
@@ -67,7 +104,10 @@ pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> 
         .ledger
         .record(EventKind::DirectoryChanged, by, &sentence);
     recorded.await.map_err(ledger)?;
-    shown(json!({ "done": sentence }))
+    match aftermath::mail(rooms, &change, removed).await? {
+        Some(mail) => shown(json!({ "done": sentence, "mail": mail })),
+        None => shown(json!({ "done": sentence })),
+    }
 }
 
 /// The directory's own words for a change.
