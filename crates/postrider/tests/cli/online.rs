@@ -97,6 +97,21 @@ fn the_self_signed_certificate_stays_the_same_from_start_to_start() {
 }
 
 #[test]
+fn a_server_that_runs_for_years_renews_its_self_signed_certificate() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    let path = house.folder.path().join("data/self-signed.pem");
+    let kept = || std::fs::read_to_string(&path).unwrap_or_default();
+    let first = kept();
+    house.json(&["clock", "advance", "705d"]);
+    // Each question takes the server some time, in which it has looked.
+    house.until(&["audit"], |_| kept() != first);
+    assert!(kept().contains("PRIVATE KEY"));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
 fn a_certificate_that_was_renewed_is_shown_after_a_reload() {
     let house = House::new();
     let path = |name: &str| house.folder.path().join(name);
