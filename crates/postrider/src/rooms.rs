@@ -53,6 +53,12 @@ pub enum RoomsError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The data directory is somebody else's. The operator's move.
+    #[error("the data directory {} may not be written by this user; run this as its owner, or name another data_directory", path.display())]
+    NotOurs {
+        /// Which one.
+        path: PathBuf,
+    },
     /// The store cannot be opened; its own words say whose move it is.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,6 +99,9 @@ pub async fn store(config: &Config, world: &World) -> Result<Store, RoomsError> 
     let path = config.data_directory();
     if let Err(error) = world.disk.create_folder(&path).await {
         return Err(RoomsError::Folder { path, error });
+    }
+    if !world.disk.may_write(&path) {
+        return Err(RoomsError::NotOurs { path });
     }
     let storage = &config.settings.storage;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);

@@ -25,11 +25,8 @@ pub(super) struct Certificates {
 impl Certificates {
     /// The one that is set, or the one kept that nobody vouches for: enough for opportunistic encryption.
     pub(super) async fn of(&self, settings: &Settings) -> Result<Identity, TlsError> {
-        match files(settings) {
-            Some((certificate, key)) => {
-                let (certificate, key) = (self.folder.join(certificate), self.folder.join(key));
-                Identity::from_files(&certificate, &key).await
-            }
+        match set(settings, &self.folder).await? {
+            Some(identity) => Ok(identity),
             None => self.kept(settings).await,
         }
     }
@@ -53,6 +50,17 @@ impl Certificates {
         let hostname = settings.server.hostname.as_str();
         let (tls, disk) = (&self.world.tls, &self.world.disk);
         tls.kept_self_signed(disk, &self.data, hostname).await
+    }
+}
+
+/// The certificate that is set; none is fine.
+pub(crate) async fn set(settings: &Settings, folder: &Path) -> Result<Option<Identity>, TlsError> {
+    match files(settings) {
+        Some((certificate, key)) => {
+            let (certificate, key) = (folder.join(certificate), folder.join(key));
+            Identity::from_files(&certificate, &key).await.map(Some)
+        }
+        None => Ok(None),
     }
 }
 

@@ -7,7 +7,7 @@
 //! Every task belongs to the node: dropping it, or [`Node::abort`], ends them all at once as a crash would. What they had
 //! in flight is then claimed by an epoch that nobody renews, and is found by the next one.
 
-mod identity;
+pub(crate) mod identity;
 mod reload;
 
 use std::path::PathBuf;
@@ -92,6 +92,12 @@ pub enum NodeError {
     /// The hostname.
     #[error(transparent)]
     Reporter(#[from] ReporterError),
+    /// Another server has the data directory.
+    #[error("another server runs on this data directory and answers at {}; stop it first, or give this one a data_directory of its own", path.display())]
+    Taken {
+        /// Its control socket.
+        path: PathBuf,
+    },
     /// The control socket.
     #[error("the control socket {}: {error}", path.display())]
     Socket {
@@ -136,11 +142,12 @@ impl Node {
             folder: folder.clone(),
             data: data.clone(),
         };
-        let tls = world.tls.server(certificates.of(&settings).await?)?;
+        // First of all: whoever runs here already keeps what is here.
         let control = match &socket {
             Some(path) => Some(listen(&world, path).await?),
             None => None,
         };
+        let tls = world.tls.server(certificates.of(&settings).await?)?;
         let ledger = open_book(store, &world, &settings).await?;
         let (sender, receiver) = watch::channel(settings.clone());
         let directory = rooms::directory(&ledger);
@@ -266,8 +273,12 @@ async fn listen(
     /// Only the owner may ask.
     const OWNER_ONLY: u32 = 0o600;
     let listener = world.net.listen_unix(path, OWNER_ONLY).await;
-    listener.map_err(|error| NodeError::Socket {
-        path: path.to_owned(),
-        error,
+    let path = path.to_owned();
+    listener.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            NodeError::Taken { path }
+        } else {
+            NodeError::Socket { path, error }
+        }
     })
 }

@@ -1,10 +1,15 @@
 //! A temporary folder with a configuration, and the binary run in it.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use ground_store::{Options, Sql, Store, Unit};
 use ground_world::net::ConnectOptions;
 use ground_world::tls::{PlatformRoots, Verify};
 use ground_world::{World, WorldOptions};
@@ -70,6 +75,31 @@ impl House {
             .unwrap()
     }
 
+    /// Runs it as a user who may read the folder and nothing more: `nobody` when the test is root's, or else with the data
+    /// directory closed.
+    pub fn run_as_somebody_else(&self, arguments: &[&str]) -> Output {
+        const NOBODY: u32 = 65_534;
+        let (folder, data) = (self.folder.path(), self.folder.path().join("data"));
+        let open = |path: &Path, mode| {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap()
+        };
+        open(folder, 0o755);
+        open(&data, 0o555);
+        let own = folder.join("postrider");
+        std::fs::copy(env!("CARGO_BIN_EXE_postrider"), &own).unwrap();
+        let mut command = Command::new(own);
+        command
+            .current_dir(folder)
+            .args(arguments)
+            .stdin(Stdio::null());
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let output = command.output().unwrap();
+        open(&data, 0o755);
+        output
+    }
+
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = self.command(arguments);
         command
@@ -126,6 +156,22 @@ impl House {
             "--password",
             "correct horse",
         ]);
+    }
+
+    /// Writes into the store, which nobody else has open, more than commands could in a test's time.
+    pub fn sql(&self, text: &'static str) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut options = WorldOptions::default();
+            options.dns.servers = vec!["127.0.0.1:9".parse().unwrap()];
+            let world = World::real(&options).unwrap();
+            let file = self.folder.path().join("data/postrider.db");
+            let url = format!("sqlite:{}", file.display());
+            let store = Store::open(&url, Options::default(), &world).await.unwrap();
+            let mut unit = Unit::new();
+            unit.write(Sql::new(text), Vec::new());
+            store.write(unit).await.unwrap();
+        });
     }
 
     pub fn serve(&self, arguments: &[&str]) -> Served {

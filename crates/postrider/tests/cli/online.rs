@@ -27,6 +27,11 @@ fn two_servers_never_share_a_folder() {
     served.listening("mx");
     let second = house.run(&["serve"]);
     assert_eq!(second.status.code(), Some(3), "{second:?}");
+    let why = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        why.contains("another server runs on this data directory"),
+        "{why}"
+    );
     assert_eq!(served.stop(), Some(0));
 }
 
@@ -89,6 +94,21 @@ fn the_self_signed_certificate_stays_the_same_from_start_to_start() {
     let first = kept();
     assert_eq!(first.1, 0o600);
     assert_eq!(kept(), first);
+}
+
+#[test]
+fn a_server_that_runs_for_years_renews_its_self_signed_certificate() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    let path = house.folder.path().join("data/self-signed.pem");
+    let kept = || std::fs::read_to_string(&path).unwrap_or_default();
+    let first = kept();
+    house.json(&["clock", "advance", "705d"]);
+    // Each question takes the server some time, in which it has looked.
+    house.until(&["audit"], |_| kept() != first);
+    assert!(kept().contains("PRIVATE KEY"));
+    assert_eq!(served.stop(), Some(0));
 }
 
 #[test]

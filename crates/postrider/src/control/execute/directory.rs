@@ -1,5 +1,7 @@
 //! Domains, accounts and aliases.
 
+mod aftermath;
+
 use access_mailbox::empty_unit;
 use ground_directory::{
     Change, DirectoryError, ListedAccount, ListedAlias, ListedDomain, MayLogIn, NewPassword, Page,
@@ -57,13 +59,16 @@ fn page_after(after: &str, key: impl Fn(&str) -> Result<String, Answer>) -> Resu
 
 pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> Answered {
     let mut also = Unit::new();
+    let mut removed = 0;
     if let DirectoryChange::AccountRemove {
         address,
         with_mail: true,
     } = &change
     {
         let account = rooms.directory.show_account(&read(address)?).await;
-        also.join(empty_unit(account.map_err(refused)?.id));
+        let account = account.map_err(refused)?.id;
+        removed = aftermath::messages(rooms, account).await?;
+        also.join(empty_unit(account));
     }
     let change = wanted(change)?;
     rooms
@@ -76,7 +81,10 @@ pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> 
         .ledger
         .record(EventKind::DirectoryChanged, by, &sentence);
     recorded.await.map_err(ledger)?;
-    shown(json!({ "done": sentence }))
+    match aftermath::mail(rooms, &change, removed).await? {
+        Some(mail) => shown(json!({ "done": sentence, "mail": mail })),
+        None => shown(json!({ "done": sentence })),
+    }
 }
 
 /// The directory's own words for a change.
