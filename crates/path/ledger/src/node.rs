@@ -156,10 +156,19 @@ impl Ledger {
         actor: &str,
         detail: &str,
     ) -> Result<(), LedgerError> {
+        self.book
+            .store
+            .write(self.record_unit(kind, actor, detail))
+            .await?;
+        Ok(())
+    }
+
+    /// The same as a unit, to be joined with the write that makes it a fact.
+    #[must_use]
+    pub fn record_unit(&self, kind: EventKind, actor: &str, detail: &str) -> Unit {
         let mut unit = Unit::new();
         self.event(kind, actor, detail.to_owned())
             .write(self.new_key(), &mut unit);
-        self.book.store.write(unit).await?;
-        Ok(())
+        unit
     }
 }

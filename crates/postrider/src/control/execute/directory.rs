@@ -11,7 +11,7 @@ use path_ledger::EventKind;
 use serde_json::{Value, json};
 use wire_message::{Address, DomainName};
 
-use super::{Answered, ledger, mover};
+use super::{Answered, mover};
 use crate::control::{Answer, DirectoryChange, DirectoryView, Mover, Password};
 use crate::rooms::Rooms;
 
@@ -71,16 +71,14 @@ pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> 
         also.join(empty_unit(account));
     }
     let change = wanted(change)?;
-    rooms
-        .directory
-        .apply(&change, also)
-        .await
-        .map_err(refused)?;
     let sentence = change.to_string();
-    let recorded = rooms
+    // In the same transaction: there is no change without its record.
+    let record = rooms
         .ledger
-        .record(EventKind::DirectoryChanged, by, &sentence);
-    recorded.await.map_err(ledger)?;
+        .record_unit(EventKind::DirectoryChanged, by, &sentence);
+    also.join(record);
+    let applied = rooms.directory.apply(&change, also).await;
+    applied.map_err(refused)?;
     match aftermath::mail(rooms, &change, removed).await? {
         Some(mail) => shown(json!({ "done": sentence, "mail": mail })),
         None => shown(json!({ "done": sentence })),
