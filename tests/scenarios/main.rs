@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use testkit::{Story, tell};
+use testkit::{Story, tell_simulated};
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios");
@@ -37,6 +37,6 @@ fn trial(file: PathBuf) -> Trial {
     let name = format!("tests/scenarios/{area}/{promise}.txt");
     Trial::test(format!("{area}::{promise}"), move || {
         let story = Story::read(&file, &name)?;
-        Ok(tell(&story)?)
+        Ok(tell_simulated(&story)?)
     })
 }

@@ -6,16 +6,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use ground_world::net::{Fault, ListenOptions, Stream};
-use ground_world::{Simulation, World};
+use ground_world::World;
+use ground_world::net::{ListenOptions, Stream};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::task::JoinSet;
+
+use crate::words::unescape;
 
 /// Where in a dialogue a rule answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     Connect,
     Hello,
+    StartTls,
     Mail,
     Rcpt,
     Data,
@@ -29,12 +32,16 @@ enum Deed {
     Reply(String),
     /// Closes the connection without a word.
     Drop,
+    /// Says nothing, and keeps the connection.
+    Silence,
 }
 
 /// One line of a peer's script.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     moment: Moment,
+    /// What the line must hold, when it matters.
+    about: Option<String>,
     deed: Deed,
     /// How often it still applies; `None`: always.
     left: Option<u32>,
@@ -49,7 +56,8 @@ pub(crate) enum Temper {
 }
 
 impl Rule {
-    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END -> drop`.
+    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END -> drop`, or
+    /// `RCPT eve@far.test -> 450 4.2.2 Full`.
     pub(crate) fn parse(line: &str) -> Result<Rule> {
         let (left, rest) = match line.strip_prefix("first ") {
             Some(rest) => {
@@ -65,47 +73,56 @@ impl Rule {
         let (moment, deed) = rest
             .split_once(" -> ")
             .with_context(|| format!("expected MOMENT -> REPLY, got {rest:?}"))?;
+        let (moment, about) = match moment.split_once(' ') {
+            Some((moment, about)) => (moment, Some(about.to_owned())),
+            None => (moment, None),
+        };
         let moment = match moment {
             "CONNECT" => Moment::Connect,
             "EHLO" => Moment::Hello,
+            "STARTTLS" => Moment::StartTls,
             "MAIL" => Moment::Mail,
             "RCPT" => Moment::Rcpt,
             "DATA" => Moment::Data,
             "END" => Moment::End,
-            other => bail!("expected CONNECT, EHLO, MAIL, RCPT, DATA or END, got {other:?}"),
+            other => {
+                bail!("expected CONNECT, EHLO, STARTTLS, MAIL, RCPT, DATA or END, got {other:?}")
+            }
         };
         let is_reply = deed
             .get(..3)
             .is_some_and(|code| code.bytes().all(|b| b.is_ascii_digit()));
         let deed = match deed {
             "drop" => Deed::Drop,
-            reply if is_reply => Deed::Reply(reply.to_owned()),
+            "silence" => Deed::Silence,
+            reply if is_reply => Deed::Reply(String::from_utf8(unescape(reply)?)?),
             other => {
-                bail!("expected a reply such as \"450 4.7.1 Greylisted\", or drop, got {other:?}")
+                bail!(
+                    "expected a reply such as \"450 4.7.1 Greylisted\", drop or silence, got {other:?}"
+                )
             }
         };
-        Ok(Rule { moment, deed, left })
+        Ok(Rule {
+            moment,
+            about,
+            deed,
+            left,
+        })
     }
 }
 
-/// A message a peer has answered 250 for.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    /// The envelope, a line each, and the content as it came over the wire.
-    pub(crate) text: String,
-}
-
-/// A running peer; dropped, it is gone.
+/// A peer; dropped, it is gone.
 pub(crate) struct Peer {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
-    _connections: JoinSet<()>,
+    connections: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
 struct Script {
     rules: Vec<Rule>,
-    received: Vec<Received>,
+    received: Vec<String>,
+    connections: usize,
 }
 
 impl Peer {
@@ -115,43 +132,60 @@ impl Peer {
         address: SocketAddr,
         rules: Vec<Rule>,
     ) -> Result<Peer> {
-        let listener = world.net.listen(address, ListenOptions::default()).await?;
-        let script = Arc::new(Mutex::new(Script {
+        let script = Script {
             rules,
-            received: Vec::new(),
-        }));
-        let shared = script.clone();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+            ..Script::default()
+        };
+        let mut peer = Peer {
+            address,
+            script: Arc::new(Mutex::new(script)),
+            connections: JoinSet::new(),
+        };
+        peer.open(world).await?;
+        Ok(peer)
+    }
+
+    /// Where it listens, when it does.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Listens again.
+    pub(crate) async fn open(&mut self, world: &World) -> Result<()> {
+        self.close().await;
+        let listening = world.net.listen(self.address, ListenOptions::default());
+        let listener = listening.await?;
+        let script = self.script.clone();
+        self.connections.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let script = shared.clone();
+                hold(&script).connections += 1;
+                let script = script.clone();
                 connections.spawn(async move {
                     // A connection that breaks is the other side's business.
                     drop(Connection::new(stream, script).talk().await);
                 });
             }
         });
-        Ok(Peer {
-            address,
-            script,
-            _connections: tasks,
-        })
+        Ok(())
+    }
+
+    /// Listens no more, and hangs up on everybody.
+    pub(crate) async fn close(&mut self) {
+        self.connections.shutdown().await;
     }
 
     pub(crate) fn follow(&self, rules: Vec<Rule>) {
         hold(&self.script).rules = rules;
     }
 
-    pub(crate) fn show(&self, temper: Temper, simulation: &Simulation) {
-        match temper {
-            Temper::Answers => simulation.net.heal(self.address),
-            Temper::Refuses => simulation.net.fault(self.address, Fault::Refuse),
-            Temper::Hangs => simulation.net.fault(self.address, Fault::Blackhole),
-        }
+    /// How many connections it has accepted.
+    pub(crate) fn connections(&self) -> usize {
+        hold(&self.script).connections
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
+    /// The messages it has answered 250 for: the envelope, a line each, and the content as it came over the wire.
+    pub(crate) fn received(&self) -> Vec<String> {
         hold(&self.script).received.clone()
     }
 }
@@ -184,7 +218,11 @@ impl Connection {
     }
 
     async fn talk(mut self) -> std::io::Result<()> {
-        if let Onward::No = self.answer(Moment::Connect, "220 peer.test ESMTP").await?.0 {
+        if let Onward::No = self
+            .answer(Moment::Connect, "", "220 peer.test ESMTP")
+            .await?
+            .0
+        {
             return Ok(());
         }
         loop {
@@ -203,16 +241,23 @@ impl Connection {
         let told = match verb.to_ascii_uppercase().as_str() {
             "EHLO" | "LHLO" => {
                 let words = "250-peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES";
-                self.answer(Moment::Hello, words).await?
+                self.answer(Moment::Hello, line, words).await?
             }
-            "HELO" => self.answer(Moment::Hello, "250 peer.test").await?,
+            "HELO" => self.say("250 peer.test").await?,
+            "STARTTLS" => {
+                let unknown = "500 5.5.2 What?";
+                self.answer(Moment::StartTls, line, unknown).await?
+            }
             "MAIL" => {
                 self.envelope = format!("{line}\n");
                 self.recipients = 0;
-                self.answer(Moment::Mail, "250 2.1.0 Sender ok").await?
+                self.answer(Moment::Mail, line, "250 2.1.0 Sender ok")
+                    .await?
             }
             "RCPT" => {
-                let told = self.answer(Moment::Rcpt, "250 2.1.5 Recipient ok").await?;
+                let told = self
+                    .answer(Moment::Rcpt, line, "250 2.1.5 Recipient ok")
+                    .await?;
                 if told.1 {
                     self.recipients += 1;
                     self.envelope.push_str(&format!("{line}\n"));
@@ -221,7 +266,7 @@ impl Connection {
             }
             "DATA" if self.recipients == 0 => self.say("503 5.5.1 No recipients").await?,
             "DATA" => {
-                let told = self.answer(Moment::Data, "354 Go ahead").await?;
+                let told = self.answer(Moment::Data, line, "354 Go ahead").await?;
                 if told.1 {
                     return self.content().await;
                 }
@@ -244,19 +289,29 @@ impl Connection {
                 return Ok(Onward::No);
             }
         }
-        let told = self.answer(Moment::End, "250 2.0.0 Kept").await?;
+        let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
+        let told = self.answer(Moment::End, &text, "250 2.0.0 Kept").await?;
         if told.1 {
-            let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
-            hold(&self.script).received.push(Received { text });
+            hold(&self.script).received.push(text);
         }
         Ok(told.0)
     }
 
     /// Answers by the script, or else decently. The second says whether that was a welcome.
-    async fn answer(&mut self, moment: Moment, usual: &str) -> std::io::Result<(Onward, bool)> {
+    async fn answer(
+        &mut self,
+        moment: Moment,
+        line: &str,
+        usual: &str,
+    ) -> std::io::Result<(Onward, bool)> {
         let deed = {
             let mut script = hold(&self.script);
-            let applies = |rule: &&mut Rule| rule.moment == moment && rule.left != Some(0);
+            let applies = |rule: &&mut Rule| {
+                let about = rule.about.as_deref();
+                rule.moment == moment
+                    && rule.left != Some(0)
+                    && about.is_none_or(|about| line.contains(about))
+            };
             let rule = script.rules.iter_mut().find(applies);
             rule.map(|rule| {
                 rule.left = rule.left.map(|left| left - 1);
@@ -267,6 +322,7 @@ impl Connection {
             None => self.say(usual).await,
             Some(Deed::Reply(reply)) => self.say(&reply).await,
             Some(Deed::Drop) => Ok((Onward::No, false)),
+            Some(Deed::Silence) => std::future::pending().await,
         }
     }
 
