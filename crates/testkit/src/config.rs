@@ -29,14 +29,21 @@ address = "unix:lmtp.sock"
 "#;
 
 /// The whole configuration of a node: what `story` says, then what `world` says, then what every story has.
-pub(crate) fn table(node: &str, story: &str, world: &str) -> Result<Table> {
+pub(crate) fn table(node: &str, story: &str, world: Table) -> Result<Table> {
     let mut whole: Table = story
         .parse()
         .map_err(|error| anyhow!("expected settings, got: {error}"))?;
     let names = format!("hostname = {HOSTNAME:?}\nnode = {node:?}");
-    for below in [world, &names, LISTENERS] {
-        lay(&mut whole, below.parse()?);
+    for below in [world, names.parse()?, LISTENERS.parse()?] {
+        lay(&mut whole, below);
     }
+    Ok(whole)
+}
+
+/// What `above` says, and `below` wherever it says nothing.
+pub(crate) fn lay_over(above: &str, below: &str) -> Result<Table> {
+    let mut whole = above.parse()?;
+    lay(&mut whole, below.parse()?);
     Ok(whole)
 }
 

@@ -7,6 +7,8 @@ mod config;
 mod grammar;
 mod pattern;
 mod peer;
+mod real;
+mod shelf;
 mod simulated;
 mod stage;
 mod statement;
@@ -15,5 +17,7 @@ mod tell;
 mod words;
 
 pub use client::PATIENCE;
+pub use real::tell_real;
+pub use shelf::{Shelved, shelf};
 pub use simulated::tell_simulated;
 pub use story::{Failure, Story};

@@ -101,7 +101,7 @@ impl Simulated {
         // Tasks of the old epoch end before the new one takes their addresses.
         self.pass(Self::A_MOMENT).await?;
         let node = Node::start(NodeParts {
-            settings: config::settings(&config::table(name, &self.settings, SETTINGS)?)?,
+            settings: config::settings(&config::table(name, &self.settings, SETTINGS.parse()?)?)?,
             folder: FOLDER.into(),
             file: None,
             world: self.world.clone(),
@@ -155,7 +155,7 @@ impl Simulated {
 
 /// The rooms of a command that runs while no server does.
 async fn offline(store: &Store, world: &World) -> Result<Rooms> {
-    let settings = config::settings(&config::table("operator", "", SETTINGS)?)?;
+    let settings = config::settings(&config::table("operator", "", SETTINGS.parse()?)?)?;
     let options = LedgerOptions::from_settings("operator".to_owned(), &settings);
     let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
     let directory = rooms::directory(&ledger);
@@ -193,7 +193,7 @@ impl Stage for Simulated {
     async fn settings(&mut self, text: &str) -> Result<()> {
         text.clone_into(&mut self.settings);
         for (name, node) in &self.nodes {
-            let table = config::table(name, text, SETTINGS)?;
+            let table = config::table(name, text, SETTINGS.parse()?)?;
             node.reload(config::settings(&table)?).await?;
         }
         Ok(())
