@@ -172,6 +172,14 @@ impl Clock {
             .map_err(|_elapsed| TimedOut { after: limit })
     }
 
+    /// Does `work`, and says how long it took. A jump by [`ClockControl::advance`] on the real twin does not count: the
+    /// work did not take it.
+    pub async fn timed<F: Future>(&self, work: F) -> (F::Output, Duration) {
+        let began = Instant::now();
+        let done = work.await;
+        (done, began.elapsed())
+    }
+
     /// How long the wall clock needs to reach `end`; `None` when it has.
     fn until(&self, end: Time) -> Option<Duration> {
         Some(end.since(self.now())).filter(|left| !left.is_zero())

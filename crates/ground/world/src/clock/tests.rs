@@ -109,6 +109,13 @@ async fn a_steered_clock_can_start_ahead() {
     assert!(clock.instant() >= real.instant() + 4 * HOUR - WALL_RECHECK);
 }
 
+#[tokio::test]
+async fn a_jump_is_no_work() {
+    let (clock, control) = Clock::steered(Duration::ZERO);
+    let (_, took) = clock.timed(control.advance(HOUR)).await;
+    assert!(took < HOUR);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_advance_of_the_steered_clock_does_not_shorten_what_a_peer_may_take() {
     let (clock, control) = Clock::steered(Duration::ZERO);
