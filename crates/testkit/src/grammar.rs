@@ -374,14 +374,16 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
         to,
         size: 0,
         subject: "A story".to_owned(),
+        body: b"Once upon a time.\r\n".to_vec(),
         refused: None,
     };
     while let Some(word) = words.next() {
         match word {
             "size" => letter.size = usize::try_from(number(words)?)?,
             "subject" => letter.subject = words.word("a subject")?.to_owned(),
+            "body" => letter.body = unescape(words.word("a text")?)?,
             "refused" => letter.refused = Some(words.word("what the refusal says")?.to_owned()),
-            other => bail!("expected size, subject or refused, got {other:?}"),
+            other => bail!("expected size, subject, body or refused, got {other:?}"),
         }
     }
     Ok(letter)

@@ -140,6 +140,8 @@ pub(crate) struct Letter {
     pub(crate) to: Vec<String>,
     pub(crate) size: usize,
     pub(crate) subject: String,
+    /// The octets behind its header.
+    pub(crate) body: Vec<u8>,
     /// What the refusal must say.
     pub(crate) refused: Option<String>,
 }

@@ -172,6 +172,7 @@ fn content(letter: &Letter, number: u32) -> Bytes {
         to,
         size,
         subject,
+        body,
         refused: _,
     } = letter;
     let from = match from.as_str() {
@@ -179,11 +180,12 @@ fn content(letter: &Letter, number: u32) -> Bytes {
         address => address,
     };
     let to = to.join(", ");
-    let mut content = format!(
-        "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{number}@story.test>\r\n\r\nOnce upon a time.\r\n"
+    let header = format!(
+        "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{number}@story.test>\r\n\r\n"
     );
+    let mut content = [header.as_bytes(), body].concat();
     while content.len() < *size {
-        content.push_str("And so it went on, line by line, until it was long enough.\r\n");
+        content.extend(b"And so it went on, line by line, until it was long enough.\r\n");
     }
     content.into()
 }

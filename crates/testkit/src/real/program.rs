@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use crate::pattern::Answer;
 
-/// A command or a start that takes longer hangs; the cores of a test machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A command or a start that takes longer hangs; the cores and the disk of a test machine may be busy with a build.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Lines of the log that are shown when a story fails.
 const LAST_WORDS: usize = 12;
