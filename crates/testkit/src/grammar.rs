@@ -391,24 +391,11 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
 
 /// `operator holds N [FILTER] --reason "..."`: the verb, and how many recipients it treats.
 fn operate(words: &mut Words<'_>) -> Result<Statement> {
-    const VERBS: &str = "retries, holds, releases, returns, discards or reroutes";
-    let verb = match words.word(VERBS)? {
-        "retries" => Verb::Retry,
-        "holds" => Verb::Hold,
-        "releases" => Verb::Release,
-        "returns" => Verb::Return,
-        "discards" => Verb::Discard,
-        "reroutes" => Verb::Reroute { to: None },
-        other => bail!("expected {VERBS}, got {other:?}"),
-    };
+    let word = words.word(VERBS)?;
     let count = number(words)?;
     let filter = filter(words)?;
-    let verb = match verb {
-        Verb::Reroute { to: None } if words.takes("to") => Verb::Reroute {
-            to: Some(words.word("a next hop")?.to_owned()),
-        },
-        verb => verb,
-    };
+    let to = words.takes("to").then(|| words.word("a next hop"));
+    let verb = verb(word, to.transpose()?)?;
     words.expect("--reason")?;
     let reason = words.word("a reason")?.to_owned();
     Ok(Statement::Operate(Operation {
@@ -417,6 +404,23 @@ fn operate(words: &mut Words<'_>) -> Result<Statement> {
         reason,
         count,
     }))
+}
+
+const VERBS: &str = "retries, holds, releases, returns, discards or reroutes";
+
+fn verb(word: &str, to: Option<&str>) -> Result<Verb> {
+    Ok(match (word, to) {
+        ("reroutes", to) => Verb::Reroute {
+            to: to.map(str::to_owned),
+        },
+        (_, Some(_)) => bail!("expected \"to\" behind reroutes alone, got {word:?}"),
+        ("retries", None) => Verb::Retry,
+        ("holds", None) => Verb::Hold,
+        ("releases", None) => Verb::Release,
+        ("returns", None) => Verb::Return,
+        ("discards", None) => Verb::Discard,
+        (other, None) => bail!("expected {VERBS}, got {other:?}"),
+    })
 }
 
 fn count_and_text(words: &mut Words<'_>) -> Result<(usize, Option<String>)> {

@@ -392,6 +392,10 @@ fn arguments(change: &DirectoryChange) -> Result<Vec<&str>> {
             arguments.extend(targets.iter().map(String::as_str));
             arguments
         }
-        other => bail!("no story needs {other:?} yet"),
+        DirectoryChange::AccountAdd { .. }
+        | DirectoryChange::DomainRemove { .. }
+        | DirectoryChange::AccountPassword { .. }
+        | DirectoryChange::AccountRemove { .. }
+        | DirectoryChange::AliasRemove { .. } => bail!("no story says this yet: {change:?}"),
     })
 }

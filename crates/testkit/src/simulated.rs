@@ -32,13 +32,16 @@ use crate::tell;
 /// The folder of the configuration file: paths of Unix sockets start there.
 const FOLDER: &str = "/etc";
 
-/// The sweeps of a story look less often than a server's, so that days pass quickly; still within the slack they promise.
+/// The sweeps and the queue of a story look less often than a server's, so that days pass quickly; still within the slack
+/// they promise.
 const SETTINGS: &str = r#"
 store = "sqlite:/data/book.db"
 [watch]
 sweep_interval = "15s"
 reconcile_interval = "10m"
 audit_interval = "1d"
+[queue]
+poll_interval = "5s"
 "#;
 
 /// Room on a disk that is free again.
