@@ -100,6 +100,7 @@ impl Real {
     async fn build(story: &Story, binary: &Path) -> Result<Real> {
         let options = WorldOptions::default();
         let (world, clock) = World::real_with_clock_control(&options, Duration::ZERO)?;
+        let names = Names::start(Ipv4Addr::LOCALHOST.into()).await?;
         let folder = TempDir::new()?;
         std::fs::create_dir(folder.path().join("data"))?;
         let real = Real {
@@ -115,8 +116,9 @@ impl Real {
             settings: String::new(),
             node: FIRST_NODE.to_owned(),
             server: None,
-            stand_ins: StandIns::of(story)?,
-            names: Names::start(Ipv4Addr::LOCALHOST.into()).await?,
+            // A port in use is nobody else's.
+            stand_ins: StandIns::of(story, names.address().port())?,
+            names,
             peers: BTreeMap::new(),
             hanging: BTreeMap::new(),
         };

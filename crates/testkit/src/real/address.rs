@@ -14,17 +14,28 @@ use crate::story::Story;
 /// The port where mail servers listen that a story gives an address by DNS alone.
 const SMTP: u16 = 25;
 
+/// Where no story has a server.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 255)), SMTP);
+
 /// The stand-ins of one story.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct StandIns {
+    /// The middle of the story's addresses.
+    network: [u8; 2],
     peers: BTreeMap<SocketAddr, SocketAddr>,
     clients: BTreeMap<IpAddr, IpAddr>,
 }
 
 impl StandIns {
-    /// One for each address that the story names.
-    pub(super) fn of(story: &Story) -> Result<StandIns> {
-        let mut all = StandIns::default();
+    /// One for each address that the story names. `number` is no other story's at this moment.
+    pub(super) fn of(story: &Story, number: u16) -> Result<StandIns> {
+        let mut all = StandIns {
+            network: number.to_be_bytes(),
+            peers: BTreeMap::new(),
+            clients: BTreeMap::new(),
+        };
+        // With one at least, the server reaches nothing else.
+        all.add(NOBODY)?;
         for line in &story.lines {
             if let Statement::Peer { at, .. } = &line.statement {
                 all.add(*at)?;
@@ -50,10 +61,10 @@ impl StandIns {
 
     /// An address of this story's own.
     fn next(&self) -> IpAddr {
-        let [.., high, low] = std::process::id().to_be_bytes();
+        let [high, low] = self.network;
         let number = self.peers.len() + self.clients.len() + 1;
         let number = u8::try_from(number).unwrap_or(u8::MAX);
-        IpAddr::V4(Ipv4Addr::new(127, high.max(1), low, number))
+        IpAddr::V4(Ipv4Addr::new(127, high, low, number))
     }
 
     /// Where a peer of the story listens.

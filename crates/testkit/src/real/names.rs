@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, MX, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -17,6 +17,9 @@ use crate::statement::DnsLine;
 
 /// Nothing is remembered: what a story changes holds at once.
 const TTL: u32 = 0;
+
+/// Ports that are free for TCP and tried for UDP too; of many, one is.
+const PORTS_TRIED: usize = 16;
 
 /// Octets of the largest question.
 const QUESTION_MAX: usize = 4096;
@@ -44,9 +47,8 @@ enum Fault {
 impl Names {
     /// Listens on a free port of `ip`.
     pub(super) async fn start(ip: IpAddr) -> Result<Names> {
-        let stream = TcpListener::bind((ip, 0)).await?;
+        let (stream, datagrams) = sockets(ip).await?;
         let address = stream.local_addr()?;
-        let datagrams = UdpSocket::bind(address).await?;
         let zone = Arc::new(Mutex::new(Zone::default()));
         let mut tasks = JoinSet::new();
         let shared = zone.clone();
@@ -136,14 +138,25 @@ impl Zone {
     }
 }
 
+/// A port that is free for both.
+async fn sockets(ip: IpAddr) -> Result<(TcpListener, UdpSocket)> {
+    for _ in 0..PORTS_TRIED {
+        let stream = TcpListener::bind((ip, 0)).await?;
+        if let Ok(datagrams) = UdpSocket::bind(stream.local_addr()?).await {
+            return Ok((stream, datagrams));
+        }
+    }
+    bail!("no port is free for TCP and UDP")
+}
+
 /// What is not there is not to be remembered either.
 fn nothing() -> RData {
     RData::SOA(SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, TTL))
 }
 
 fn mx((preference, host): &(u16, String)) -> Result<RData> {
-    let name = Name::from_ascii(host).with_context(|| format!("expected a host, got {host:?}"))?;
-    let mut name = name;
+    let name = Name::from_ascii(host);
+    let mut name = name.with_context(|| format!("expected a host, got {host:?}"))?;
     name.set_fqdn(true);
     Ok(RData::MX(MX::new(*preference, name)))
 }
