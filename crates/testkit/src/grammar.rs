@@ -425,11 +425,11 @@ fn verb(word: &str, to: Option<&str>) -> Result<Verb> {
 
 fn count_and_text(words: &mut Words<'_>) -> Result<(usize, Option<String>)> {
     let count = usize::try_from(number(words)?)?;
-    let text = words
-        .takes("matching")
-        .then(|| words.word("a text"))
-        .transpose()?;
-    Ok((count, text.map(str::to_owned)))
+    if !words.takes("matching") {
+        return Ok((count, None));
+    }
+    let text = unescape(words.word("a text")?)?;
+    Ok((count, Some(String::from_utf8(text)?)))
 }
 
 fn number(words: &mut Words<'_>) -> Result<u64> {

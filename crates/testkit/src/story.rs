@@ -181,6 +181,12 @@ mod tests {
                 "expected CONNECT",
             ),
             ("dns a x y", "expected an IP address"),
+            ("simulated", "expected \"only\""),
+            ("peer x had 2", "expected \"connections\""),
+            (
+                "operator holds 1 to via:x --reason y",
+                "expected \"to\" behind reroutes alone",
+            ),
             ("C: \\q", "expected \\r"),
         ] {
             let got = complaint(text);
