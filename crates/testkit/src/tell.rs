@@ -1,11 +1,13 @@
 //! Tells a story on a stage, statement by statement.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
 use crate::answers;
 use crate::clients::Clients;
-use crate::pattern::{compare, matches};
+use crate::pattern::{Beginning, compare, matches};
 use crate::peer::Peer;
 use crate::stage::Stage;
 use crate::statement::{Letter, Look, Operation, Statement};
@@ -57,23 +59,23 @@ impl<S: Stage> Teller<'_, S> {
                 self.stage.node(name, *what).await
             }
             Statement::Wait(time) => self.stage.pass(*time).await,
-            Statement::At(moment) => {
-                let passed = self
-                    .stage
-                    .world()
-                    .clock
-                    .now()
-                    .since(self.stage.beginning().at);
-                let left = moment.checked_sub(passed);
-                let wrong = || format!("expected a moment to come; {passed:?} have passed");
-                self.stage.pass(left.with_context(wrong)?).await
-            }
+            Statement::At(moment) => self.wait_until(*moment).await,
             Statement::Disk(room) => self.stage.disk(*room).await,
             Statement::Dialogue(dialogue) => self.clients.perform(self.stage, dialogue).await,
             Statement::Send(letter) => self.send(letter).await,
             Statement::Operate(operation) => self.operate(operation).await,
             Statement::Look(look) => self.look(look).await,
         }
+    }
+
+    /// A moment that came while the story was told has come; one that the story itself has waited past has not.
+    async fn wait_until(&mut self, moment: Duration) -> Result<()> {
+        let Beginning { at, slack } = self.stage.beginning();
+        let passed = self.stage.world().clock.now().since(at);
+        if passed.saturating_sub(slack) > moment {
+            bail!("expected a moment to come; {passed:?} have passed");
+        }
+        self.stage.pass(moment.saturating_sub(passed)).await
     }
 
     async fn send(&mut self, letter: &Letter) -> Result<()> {
