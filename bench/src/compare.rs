@@ -5,10 +5,10 @@
 //! rounds are printed. The generator and the sink are processes of their own; their CPU is not in the figures.
 
 mod backlog;
-mod contestant;
+pub(crate) mod contestant;
 mod floor;
-mod measure;
-mod peers;
+pub(crate) mod measure;
+pub(crate) mod peers;
 mod postfix;
 mod postrider;
 mod result;
@@ -75,7 +75,7 @@ pub struct Arguments {
 /// What a contestant is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Scenario {
+pub(crate) enum Scenario {
     /// Accept and queue; the destination is held back
     Accept,
     /// Accept and relay to our sink
@@ -142,7 +142,11 @@ fn run_all(
 impl Arguments {
     fn contestants(&self) -> Vec<Contestant> {
         let postfix = (!self.without_postfix).then_some(Contestant::Postfix);
-        let postrider = self.postrider.clone().map(Contestant::Postrider);
+        // Each server is started in a folder of its own.
+        let postrider = self.postrider.as_ref().map(|binary| {
+            let absolute = std::path::absolute(binary).unwrap_or_else(|_| binary.clone());
+            Contestant::Postrider(absolute)
+        });
         let floor = self.floor.then_some(Contestant::Floor);
         [postfix, postrider, floor].into_iter().flatten().collect()
     }

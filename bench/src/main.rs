@@ -10,6 +10,7 @@ mod dialogue;
 mod floor;
 mod histogram;
 mod load;
+mod outage;
 mod proc;
 mod sink;
 
@@ -34,6 +35,8 @@ enum Command {
     Floor(floor::Arguments),
     /// Run servers side by side on this machine and print a table
     Compare(compare::Arguments),
+    /// What a dead next hop with a full queue costs Postrider, and what it costs mail for others
+    Outage(outage::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Sink(arguments) => on_one_thread(sink::run(arguments)),
         Command::Floor(arguments) => on_one_thread(floor::run(arguments)),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Outage(arguments) => outage::run(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,6 +36,13 @@ pub enum Destination {
     Held,
     /// To this server.
     Relay(SocketAddr),
+    /// `dead.test` to the first, where nobody may listen; everything else to the second.
+    Outage {
+        /// Where nobody listens at first.
+        dead: SocketAddr,
+        /// A server that takes mail.
+        alive: SocketAddr,
+    },
     /// Into the mailboxes `user0` to `user19` of `local.test`.
     Mailboxes,
 }
@@ -158,6 +165,23 @@ impl Server {
             Contestant::Postfix => Ok(postfix::list(&self.folder)),
             Contestant::Postrider(binary) => Ok(postrider::list(binary, &self.folder)),
             Contestant::Floor => bail!("the floor has no list"),
+        }
+    }
+
+    /// The command that shows the first hundred; Postfix has none but its list.
+    pub fn first_page(&self) -> anyhow::Result<Command> {
+        match &self.contestant {
+            Contestant::Postfix => Ok(postfix::list(&self.folder)),
+            Contestant::Postrider(binary) => Ok(postrider::first_page(binary, &self.folder)),
+            Contestant::Floor => bail!("the floor has no list"),
+        }
+    }
+
+    /// How often the dead hop of an outage has been tried in vain.
+    pub fn failures(&self) -> anyhow::Result<u64> {
+        match &self.contestant {
+            Contestant::Postrider(binary) => postrider::failures(binary, &self.folder),
+            Contestant::Postfix | Contestant::Floor => bail!("only Postrider counts tries"),
         }
     }
 

@@ -34,16 +34,30 @@ pub fn load(to: SocketAddr, case: &Case, until: Until) -> anyhow::Result<Report>
         Scenario::Local => format!("user{{n%{MAILBOXES}}}@local.test"),
         Scenario::Accept | Scenario::Relay | Scenario::Backlog => "user{n%1000}@sink.test".into(),
     };
-    let mut command = Command::new(current_exe()?);
-    command.args(["load", "--json", "--to", &to.to_string()]);
-    command.args(["--sessions", &case.sessions.to_string()]);
+    let mut command = generator(to, case.sessions, &recipient)?;
     command.args(["--size", &case.size.to_string()]);
-    command.args(["--recipient", &recipient]);
     match until {
         Until::Seconds(seconds) => command.args(["--duration", &seconds.to_string()]),
         Until::Messages(messages) => command.args(["--messages", &messages.to_string()]),
     };
-    let report: Report = serde_json::from_str(&output(&mut command)?)?;
+    offer(&mut command)
+}
+
+/// The generator, as a command to be completed.
+pub fn generator(to: SocketAddr, sessions: u64, recipient: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(current_exe()?);
+    command.args(["load", "--json", "--to", &to.to_string()]);
+    command.args(["--sessions", &sessions.to_string()]);
+    command.args(["--recipient", recipient]);
+    Ok(command)
+}
+
+/// Runs the generator.
+///
+/// # Errors
+/// When any message was refused or lost: a measurement with failures is none.
+pub fn offer(command: &mut Command) -> anyhow::Result<Report> {
+    let report: Report = serde_json::from_str(&output(command)?)?;
     ensure!(
         report.accepted == report.attempted && report.accepted > 0,
         "not everything was accepted: {report}"
@@ -62,8 +76,14 @@ pub struct Sink {
 impl Sink {
     /// Starts a sink on free ports.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts a sink with these options of its own.
+    pub fn start_with(options: &[&str]) -> anyhow::Result<Self> {
         let mut process = Command::new(current_exe()?)
             .args(["sink", "--stats", "127.0.0.1:0"])
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()?;
         let output = process.stdout.take().context("no output")?;

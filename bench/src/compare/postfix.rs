@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::contestant::{Destination, MAILBOXES};
 
@@ -55,7 +55,7 @@ pub fn prepare(folder: &Path, address: SocketAddr, destination: Destination) -> 
     chown(folder.join("mail"), Some(NOBODY), Some(NOBODY))?;
     let services = format!("{address} inet n - n - - smtpd\n{SERVICES}");
     fs::write(folder.join("etc/master.cf"), services)?;
-    fs::write(folder.join("etc/main.cf"), main_cf(folder, destination))?;
+    fs::write(folder.join("etc/main.cf"), main_cf(folder, destination)?)?;
     let mailboxes: String = (0..MAILBOXES)
         .map(|n| format!("user{n}@local.test user{n}/\n"))
         .collect();
@@ -63,7 +63,7 @@ pub fn prepare(folder: &Path, address: SocketAddr, destination: Destination) -> 
     Ok(())
 }
 
-fn main_cf(folder: &Path, destination: Destination) -> String {
+fn main_cf(folder: &Path, destination: Destination) -> anyhow::Result<String> {
     let folder = folder.display();
     let common = format!(
         "\
@@ -103,6 +103,7 @@ default_destination_concurrency_limit = 50
             to.ip(),
             to.port()
         ),
+        Destination::Outage { .. } => bail!("an outage is measured with Postrider alone"),
         Destination::Mailboxes => format!(
             "\
 virtual_mailbox_domains = local.test
@@ -115,7 +116,7 @@ default_destination_concurrency_limit = 50
 "
         ),
     };
-    common + &rest
+    Ok(common + &rest)
 }
 
 /// The command that serves, in the foreground, as the parent of all its processes.

@@ -22,9 +22,13 @@ pub fn prepare(
     let next_hop = match destination {
         // Nobody listens there: each attempt is refused at once.
         Destination::Held | Destination::Mailboxes => free_address()?,
-        Destination::Relay(to) => to,
+        Destination::Relay(to) | Destination::Outage { alive: to, .. } => to,
     };
-    fs::write(folder.join(CONFIG), config(folder, address, next_hop))?;
+    let mut config = config(folder, address, next_hop);
+    if let Destination::Outage { dead, .. } = destination {
+        config += &outage(dead);
+    }
+    fs::write(folder.join(CONFIG), config)?;
     if let Destination::Mailboxes = destination {
         run(binary, folder, &["domain", "add", "local.test"])?;
         for user in 0..MAILBOXES {
@@ -60,6 +64,21 @@ next_hop = "{next_hop}"
     )
 }
 
+/// A next hop that is tried every second.
+fn outage(dead: SocketAddr) -> String {
+    format!(
+        r#"
+[[connector]]
+name = "dead"
+address_space = ["dead.test"]
+next_hop = "{dead}"
+
+[queue]
+retry = ["1s"]
+"#
+    )
+}
+
 /// The command that serves.
 pub fn serve(binary: &Path, folder: &Path) -> Command {
     command(binary, folder, &["serve"])
@@ -73,6 +92,28 @@ pub fn list(binary: &Path, folder: &Path) -> Command {
 /// One line for each next hop, with exact counts.
 pub fn summary(binary: &Path, folder: &Path) -> Command {
     command(binary, folder, &["queue"])
+}
+
+/// The first page of what is queued.
+pub fn first_page(binary: &Path, folder: &Path) -> Command {
+    command(
+        binary,
+        folder,
+        &["queue", "list", "--limit", "100", "--json"],
+    )
+}
+
+/// How often the dead hop of an outage has been tried in vain.
+pub fn failures(binary: &Path, folder: &Path) -> anyhow::Result<u64> {
+    let printed = run(binary, folder, &["queue", "--json"])?;
+    let lines = printed
+        .lines()
+        .map(serde_json::from_str::<serde_json::Value>);
+    let hops = lines.collect::<Result<Vec<_>, _>>()?;
+    let failures = hops
+        .iter()
+        .find_map(|hop| hop.get("failures")?.as_u64().filter(|n| *n > 0));
+    Ok(failures.unwrap_or(0))
 }
 
 /// Recipients delivered, as the book says.

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use ground_world::World;
 use ground_world::net::{ListenOptions, Stream};
+use ground_world::{Simulation, World};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
-use crate::words::unescape;
+use crate::words::{Words, unescape};
 
 /// Where in a dialogue a rule answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +33,20 @@ enum Deed {
     Reply(String),
     /// Closes the connection without a word.
     Drop,
-    /// Says nothing, and keeps the connection.
-    Silence,
+    /// Never answers.
+    Hang,
+    /// The node of this name crashes at this moment.
+    Crash(String),
+    /// Who waits for this answer panics.
+    Panic,
 }
 
 /// One line of a peer's script.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     moment: Moment,
-    /// What the line must hold, when it matters.
-    about: Option<String>,
+    /// What the line, or at the final dot the message with its envelope, must hold.
+    text: String,
     deed: Deed,
     /// How often it still applies; `None`: always.
     left: Option<u32>,
@@ -56,8 +61,8 @@ pub(crate) enum Temper {
 }
 
 impl Rule {
-    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END -> drop`, or
-    /// `RCPT eve@far.test -> 450 4.2.2 Full`.
+    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or
+    /// `END "text" -> drop`.
     pub(crate) fn parse(line: &str) -> Result<Rule> {
         let (left, rest) = match line.strip_prefix("first ") {
             Some(rest) => {
@@ -73,11 +78,8 @@ impl Rule {
         let (moment, deed) = rest
             .split_once(" -> ")
             .with_context(|| format!("expected MOMENT -> REPLY, got {rest:?}"))?;
-        let (moment, about) = match moment.split_once(' ') {
-            Some((moment, about)) => (moment, Some(about.to_owned())),
-            None => (moment, None),
-        };
-        let moment = match moment {
+        let mut words = Words::of(moment);
+        let moment = match words.word("a moment")? {
             "CONNECT" => Moment::Connect,
             "EHLO" => Moment::Hello,
             "STARTTLS" => Moment::StartTls,
@@ -89,32 +91,52 @@ impl Rule {
                 bail!("expected CONNECT, EHLO, STARTTLS, MAIL, RCPT, DATA or END, got {other:?}")
             }
         };
+        let text = words.next().unwrap_or_default().to_owned();
+        words.end()?;
         let is_reply = deed
             .get(..3)
             .is_some_and(|code| code.bytes().all(|b| b.is_ascii_digit()));
         let deed = match deed {
             "drop" => Deed::Drop,
-            "silence" => Deed::Silence,
+            "hang" => Deed::Hang,
+            "panic" => Deed::Panic,
+            crash if crash.starts_with("crash ") => {
+                Deed::Crash(crash.trim_start_matches("crash ").to_owned())
+            }
             reply if is_reply => Deed::Reply(String::from_utf8(unescape(reply)?)?),
             other => {
                 bail!(
-                    "expected a reply such as \"450 4.7.1 Greylisted\", drop or silence, got {other:?}"
+                    "expected a reply such as \"450 4.7.1 Greylisted\", drop, hang, panic or crash NODE, got {other:?}"
                 )
             }
         };
         Ok(Rule {
             moment,
-            about,
+            text,
             deed,
             left,
         })
     }
 }
 
+/// How far a peer's deeds go.
+#[derive(Clone)]
+pub(crate) enum Reach {
+    /// What is said, and not said.
+    TheWire,
+    /// Whoever is at the other end.
+    Everything {
+        simulation: Simulation,
+        /// Nodes that shall crash.
+        crashes: UnboundedSender<String>,
+    },
+}
+
 /// A peer; dropped, it is gone.
 pub(crate) struct Peer {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
+    reach: Reach,
     connections: JoinSet<()>,
 }
 
@@ -131,6 +153,7 @@ impl Peer {
         world: &World,
         address: SocketAddr,
         rules: Vec<Rule>,
+        reach: Reach,
     ) -> Result<Peer> {
         let script = Script {
             rules,
@@ -139,6 +162,7 @@ impl Peer {
         let mut peer = Peer {
             address,
             script: Arc::new(Mutex::new(script)),
+            reach,
             connections: JoinSet::new(),
         };
         peer.open(world).await?;
@@ -155,15 +179,15 @@ impl Peer {
         self.close().await;
         let listening = world.net.listen(self.address, ListenOptions::default());
         let listener = listening.await?;
-        let script = self.script.clone();
+        let (script, reach) = (self.script.clone(), self.reach.clone());
         self.connections.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 hold(&script).connections += 1;
-                let script = script.clone();
+                let connection = Connection::new(stream, script.clone(), reach.clone());
                 connections.spawn(async move {
                     // A connection that breaks is the other side's business.
-                    drop(Connection::new(stream, script).talk().await);
+                    drop(connection.talk().await);
                 });
             }
         });
@@ -197,6 +221,7 @@ fn hold(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 struct Connection {
     stream: BufReader<Stream>,
     script: Arc<Mutex<Script>>,
+    reach: Reach,
     envelope: String,
     recipients: usize,
 }
@@ -208,10 +233,11 @@ enum Onward {
 }
 
 impl Connection {
-    fn new(stream: Stream, script: Arc<Mutex<Script>>) -> Connection {
+    fn new(stream: Stream, script: Arc<Mutex<Script>>, reach: Reach) -> Connection {
         Connection {
             stream: BufReader::new(stream),
             script,
+            reach,
             envelope: String::new(),
             recipients: 0,
         }
@@ -307,10 +333,7 @@ impl Connection {
         let deed = {
             let mut script = hold(&self.script);
             let applies = |rule: &&mut Rule| {
-                let about = rule.about.as_deref();
-                rule.moment == moment
-                    && rule.left != Some(0)
-                    && about.is_none_or(|about| line.contains(about))
+                rule.moment == moment && rule.left != Some(0) && line.contains(&rule.text)
             };
             let rule = script.rules.iter_mut().find(applies);
             rule.map(|rule| {
@@ -322,7 +345,30 @@ impl Connection {
             None => self.say(usual).await,
             Some(Deed::Reply(reply)) => self.say(&reply).await,
             Some(Deed::Drop) => Ok((Onward::No, false)),
-            Some(Deed::Silence) => std::future::pending().await,
+            Some(Deed::Hang) => std::future::pending().await,
+            Some(Deed::Crash(node)) => {
+                self.crash(node);
+                std::future::pending().await
+            }
+            Some(Deed::Panic) => {
+                self.panic();
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn crash(&self, node: String) {
+        if let Reach::Everything { crashes, .. } = &self.reach {
+            // The story ends meanwhile, or it hears of it at once.
+            drop(crashes.send(node));
+        }
+    }
+
+    fn panic(&self) {
+        let stream = self.stream.get_ref();
+        let ends = stream.peer_addr().zip(stream.local_addr());
+        if let (Reach::Everything { simulation, .. }, Some((from, to))) = (&self.reach, ends) {
+            simulation.net.panic_connector(from, to);
         }
     }
 

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use crate::client::PATIENCE;
 use crate::config;
 use crate::pattern::{Answer, Beginning};
-use crate::peer::{Peer, Rule, Temper};
+use crate::peer::{Peer, Reach, Rule, Temper};
 use crate::simulated::{door, refusal};
 use crate::stage::Stage;
 use crate::statement::{DnsLine, Letter, Listing, NodeChange, Operation, Room};
@@ -53,6 +53,9 @@ connect = "1s"
 timeout = "1s"
 attempts = 2
 "#;
+
+/// Between two looks.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// The database in the story's folder.
 const STORE: &str = "data/book.db";
@@ -188,7 +191,6 @@ impl Real {
 
 impl Stage for Real {
     const PATIENCE: Duration = Duration::from_secs(10);
-    const A_MOMENT: Duration = Duration::from_millis(5);
 
     fn world(&self) -> &World {
         &self.world
@@ -229,8 +231,9 @@ impl Stage for Real {
     }
 
     async fn peer_starts(&mut self, name: &str, at: SocketAddr, rules: &[Rule]) -> Result<()> {
-        let peer = Peer::start(&self.world, self.stand_ins.peer(at), rules.to_vec()).await?;
-        self.peers.insert(name.to_owned(), peer);
+        let at = self.stand_ins.peer(at);
+        let peer = Peer::start(&self.world, at, rules.to_vec(), Reach::TheWire);
+        self.peers.insert(name.to_owned(), peer.await?);
         Ok(())
     }
 
@@ -273,6 +276,11 @@ impl Stage for Real {
 
     async fn pass(&mut self, time: Duration) -> Result<()> {
         self.pass_by(time).await
+    }
+
+    async fn a_moment(&mut self) -> Result<()> {
+        self.world.clock.sleep(A_MOMENT).await;
+        Ok(())
     }
 
     async fn rest(&mut self) -> Result<()> {

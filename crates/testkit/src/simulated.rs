@@ -18,12 +18,13 @@ use postrider::control::{self, Answer as Answered, DirectoryChange, Question, Re
 use postrider::node::{Node, NodeParts};
 use postrider::rooms::{self, Rooms};
 use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
 use crate::client::PATIENCE;
 use crate::config;
 use crate::pattern::{Answer, Beginning};
-use crate::peer::{Peer, Rule, Temper};
+use crate::peer::{Peer, Reach, Rule, Temper};
 use crate::stage::Stage;
 use crate::statement::{Conditions, DnsLine, Letter, Listing, NodeChange, Operation, Room};
 use crate::story::{Failure, Story};
@@ -43,6 +44,9 @@ audit_interval = "1d"
 [queue]
 poll_interval = "5s"
 "#;
+
+/// Time that passes after each statement, so that what it caused has happened.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// Room on a disk that is free again.
 const FREE: u64 = 1 << 40;
@@ -75,6 +79,9 @@ struct Simulated {
     /// Answers when no node runs, as the commands do themselves then.
     offline: Rooms,
     peers: BTreeMap<String, Peer>,
+    reach: Reach,
+    /// Nodes that a peer lets crash.
+    crashes: UnboundedReceiver<String>,
 }
 
 impl Simulated {
@@ -84,7 +91,13 @@ impl Simulated {
         let options = ground_store::Options::default();
         let store = Store::open("sqlite:/data/book.db", options, &world).await?;
         let offline = offline(&store, &world).await?;
+        let (crash, crashes) = unbounded_channel();
         Ok(Simulated {
+            reach: Reach::Everything {
+                simulation: simulation.clone(),
+                crashes: crash,
+            },
+            crashes,
             world,
             simulation,
             start,
@@ -102,7 +115,7 @@ impl Simulated {
             bail!("expected a node that does not run, and {name:?} does");
         }
         // Tasks of the old epoch end before the new one takes their addresses.
-        self.pass(Self::A_MOMENT).await?;
+        self.pass(A_MOMENT).await?;
         let node = Node::start(NodeParts {
             settings: config::settings(&config::table(name, &self.settings, SETTINGS.parse()?)?)?,
             folder: FOLDER.into(),
@@ -113,6 +126,17 @@ impl Simulated {
             clock: None,
         });
         self.nodes.insert(name.to_owned(), node.await?);
+        Ok(())
+    }
+
+    fn running(&mut self, name: &str) -> Result<Node> {
+        let node = self.nodes.remove(name);
+        node.with_context(|| format!("expected a running node, and {name:?} is not"))
+    }
+
+    fn crash(&mut self, name: &str) -> Result<()> {
+        self.running(name)?.abort();
+        self.simulation.disk.crash();
         Ok(())
     }
 
@@ -176,7 +200,6 @@ async fn offline(store: &Store, world: &World) -> Result<Rooms> {
 impl Stage for Simulated {
     /// What a statement causes has happened when it ends.
     const PATIENCE: Duration = Duration::ZERO;
-    const A_MOMENT: Duration = Duration::from_millis(1);
 
     fn world(&self) -> &World {
         &self.world
@@ -239,7 +262,7 @@ impl Stage for Simulated {
     }
 
     async fn peer_starts(&mut self, name: &str, at: SocketAddr, rules: &[Rule]) -> Result<()> {
-        let peer = Peer::start(&self.world, at, rules.to_vec()).await?;
+        let peer = Peer::start(&self.world, at, rules.to_vec(), self.reach.clone()).await?;
         self.peers.insert(name.to_owned(), peer);
         Ok(())
     }
@@ -257,32 +280,35 @@ impl Stage for Simulated {
     }
 
     async fn node(&mut self, name: &str, what: NodeChange) -> Result<()> {
-        if what == NodeChange::Start {
-            return self.start_node(name).await;
-        }
-        let node = self.nodes.remove(name);
-        let node = node.with_context(|| format!("expected a running node, and {name:?} is not"))?;
         match what {
-            NodeChange::Start => Ok(()),
+            NodeChange::Start => self.start_node(name).await,
             NodeChange::Stop => {
-                node.stop().await;
+                self.running(name)?.stop().await;
                 Ok(())
             }
-            NodeChange::Crash => {
-                node.abort();
-                self.simulation.disk.crash();
-                Ok(())
-            }
+            NodeChange::Crash => self.crash(name),
             NodeChange::Forget => {
-                node.abort();
+                self.running(name)?.abort();
                 self.start_node(name).await
             }
         }
     }
 
+    /// Lets time pass, and nodes crash when a peer's script says so.
     async fn pass(&mut self, time: Duration) -> Result<()> {
-        self.world.clock.sleep(time).await;
-        Ok(())
+        let clock = self.world.clock.clone();
+        let end = clock.instant() + time;
+        loop {
+            tokio::select! {
+                biased;
+                Some(node) = self.crashes.recv() => self.crash(&node)?,
+                () = clock.sleep_until_instant(end) => return Ok(()),
+            }
+        }
+    }
+
+    async fn a_moment(&mut self) -> Result<()> {
+        self.pass(A_MOMENT).await
     }
 
     async fn rest(&mut self) -> Result<()> {
@@ -293,7 +319,7 @@ impl Stage for Simulated {
         let net = &self.world.net;
         let door = match to.parse() {
             Ok(address) => Endpoint::Tcp(address),
-            Err(_) => door(self.first()?.addresses(), to)?,
+            Err(_) => door(&self.first()?.addresses().await, to)?,
         };
         let options = ConnectOptions {
             bind: from,

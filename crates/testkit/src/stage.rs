@@ -18,8 +18,6 @@ use crate::statement::{DnsLine, Letter, Listing, NodeChange, Operation, Room};
 pub(crate) trait Stage {
     /// How long what must be seen may take to be seen.
     const PATIENCE: Duration;
-    /// Time that passes after each statement, and between two looks.
-    const A_MOMENT: Duration;
 
     /// Where clients and peers live.
     fn world(&self) -> &World;
@@ -44,6 +42,8 @@ pub(crate) trait Stage {
     async fn node(&mut self, name: &str, what: NodeChange) -> Result<()>;
     /// Time passes, and what is due on the way happens.
     async fn pass(&mut self, time: Duration) -> Result<()>;
+    /// A little time passes: after each statement, and between two looks.
+    async fn a_moment(&mut self) -> Result<()>;
     /// Waits until nothing is under way.
     async fn rest(&mut self) -> Result<()>;
 

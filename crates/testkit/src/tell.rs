@@ -26,7 +26,8 @@ pub(crate) async fn tell(story: &Story, stage: &mut impl Stage) -> Result<(), Fa
     for line in &story.lines {
         let done = teller.perform(&line.statement).await;
         done.map_err(|error| story.failure(line, error))?;
-        teller.a_moment().await;
+        let passed = teller.stage.a_moment().await;
+        passed.map_err(|error| story.failure(line, error))?;
     }
     Ok(())
 }
@@ -38,10 +39,6 @@ struct Teller<'a, S> {
 }
 
 impl<S: Stage> Teller<'_, S> {
-    async fn a_moment(&self) {
-        self.stage.world().clock.sleep(S::A_MOMENT).await;
-    }
-
     async fn perform(&mut self, statement: &Statement) -> Result<()> {
         match statement {
             Statement::SimulatedOnly(_) => Ok(()),
@@ -112,7 +109,7 @@ impl<S: Stage> Teller<'_, S> {
         let end = clock.instant() + S::PATIENCE;
         loop {
             match self.see(look).await {
-                Err(_) if clock.instant() < end => self.a_moment().await,
+                Err(_) if clock.instant() < end => self.stage.a_moment().await?,
                 seen => return seen,
             }
         }

@@ -241,7 +241,7 @@ impl OpenFile {
 }
 
 /// Where a file is written before it has its name.
-fn temporary(path: &Path) -> PathBuf {
+pub(crate) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY_SUFFIX);
     PathBuf::from(name)

@@ -97,7 +97,6 @@ impl Intake {
 
     fn way_of(&self, unrouted: &Unrouted, decision: Decision) -> Routed {
         let recipient = &unrouted.recipient;
-        let cause = decision.reason().to_owned();
         let wanted = Wanted {
             address: recipient.address.clone(),
             orcpt: recipient.orcpt.clone(),
@@ -105,14 +104,8 @@ impl Intake {
             decision,
         };
         match place(&self.settings(), wanted) {
-            Placed::One(leaf) if leaf.address == recipient.address => {
-                Routed::Queued { next_hop: leaf.hop }
-            }
-            Placed::One(leaf) => Routed::Expanded {
-                cause,
-                children: vec![child(leaf)],
-            },
-            Placed::Many { cause, children } => Routed::Expanded {
+            Placed::Itself(leaf) => Routed::Queued { next_hop: leaf.hop },
+            Placed::Replaced { cause, children } => Routed::Expanded {
                 cause,
                 children: children.into_iter().map(child).collect(),
             },

@@ -9,7 +9,7 @@ use wire_smtp::command::{BodyType, MailParams, RcptParams};
 use wire_smtp::reply::Reply;
 
 use crate::Intake;
-use crate::admit::Arrival;
+use crate::admit::{Arrival, Senders};
 
 /// A message from a program on this machine.
 #[derive(Debug, Clone)]
@@ -76,6 +76,7 @@ impl Intake {
             tls: None,
             login: None,
             asker: Asker::Ourselves,
+            senders: Senders::Any,
         };
         let mut draft = self
             .open(arrival, mail, settings, limits)

@@ -2,6 +2,7 @@
 //!
 //! Retry state belongs to the hop. A dead destination costs one row for each try, whatever waits for it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -493,7 +494,7 @@ impl Ledger {
 
     pub(crate) async fn read(
         &self,
-        text: &'static str,
+        text: impl Into<Cow<'static, str>>,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
         self.book.store.read(Query::new(text, values)).await

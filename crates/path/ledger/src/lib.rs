@@ -18,9 +18,9 @@
 //!
 //! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
 //! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
-//! not settled · `hop` knows how next hops are and which are due · `sweep` does what is owed by time, by the one rule in
+//! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is owed by time, by the one rule in
 //! `deadline` · `listing`, `trace`, `audit` and `inspect` show it, `filter` says which rows, `operate` acts on them · `prune`
-//! ends history · `node` takes the epoch · `handoff` and `wakeups` are hints in memory, and nothing but hints.
+//! ends history · `search` finds messages by sender, recipient and Message-ID · `node` takes the epoch · `handoff` and `wakeups` are hints in memory, and nothing but hints.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
@@ -54,6 +54,7 @@ mod prune;
 mod recipient;
 mod rfc3339;
 mod route;
+mod search;
 mod settle;
 mod state;
 mod sweep;
@@ -79,6 +80,7 @@ pub use operate::{Act, ActResult, Preview, PreviewRow, Return};
 pub use options::{LedgerOptions, Patience};
 pub use recipient::{Claim, End, Hold, Recipient};
 pub use route::{RouteResult, Routed, Unrouted};
+pub use search::SEGMENT_WORDS;
 pub use settle::{Attempt, AttemptOutcome, Settled, Settlement, Step};
 pub use state::State;
 pub use sweep::{DueRow, Sweep, Swept};

@@ -43,7 +43,7 @@ pub struct LedgerOptions {
     pub lease: Duration,
     /// How long after a hold begins somebody should look.
     pub hold_alarm: Duration,
-    /// Claims a recipient may lose in a row before it is held.
+    /// Attempts at a recipient in a row that may begin and never end before it is held.
     pub poison_attempts: u32,
     /// How late anything may be before the audit says so.
     pub slack: Duration,

@@ -14,6 +14,9 @@ const OLD: &str = "SELECT DISTINCT message FROM recipient WHERE finished_at < $1
        SELECT 1 FROM recipient AS other WHERE other.message = recipient.message \
          AND (other.finished_at IS NULL OR other.finished_at >= $1)) LIMIT $2";
 
+const SEARCH: Sql = Sql::new(
+    "DELETE FROM search_due WHERE recipient IN (SELECT id FROM recipient WHERE message = $1)",
+);
 const ATTEMPTS: Sql = Sql::new("DELETE FROM attempt WHERE message = $1");
 const EVENTS: Sql = Sql::new("DELETE FROM event WHERE message = $1");
 /// The database itself refuses to let go of one that is not final.
@@ -35,7 +38,7 @@ impl Ledger {
         unit.write(GENERAL_EVENTS, vec![before.as_millis().into()]);
         for row in &old {
             let message = row.int(0)?;
-            for sql in [ATTEMPTS, EVENTS, RECIPIENTS] {
+            for sql in [SEARCH, ATTEMPTS, EVENTS, RECIPIENTS] {
                 unit.write(sql, vec![message.into()]);
             }
             unit.write_exactly(1, MESSAGE, vec![message.into()]);

@@ -129,7 +129,7 @@ const ONE: &str = concat!(
 
 const END: Sql = Sql::new(
     "UPDATE recipient SET state = $5, finished_at = $6, cause = $7, actor = $8, deadline_at = NULL, notify_at = NULL, \
-     claimed_by = NULL, claimed_until = NULL, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL \
+     claimed_by = NULL, claimed_until = NULL, begun_at = NULL, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL \
      WHERE id = $1 AND state = $2 AND coalesce(claimed_by, 0) = $3 AND deadline_at = $4",
 );
 

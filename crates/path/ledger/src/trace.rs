@@ -7,6 +7,7 @@ use wire_message::Time;
 use crate::columns::Columns;
 use crate::envelope::{Message, message_columns, write_sender};
 use crate::recipient::{Recipient, recipient_columns};
+use crate::search::{Sought, has_text, messages_with};
 use crate::{
     AttemptOutcome, Event, HopKey, Ledger, LedgerError, MessageId, Origin, RecipientId, State,
     event,
@@ -133,12 +134,6 @@ pub struct StoryAttempt {
     pub transcript: String,
 }
 
-/// Recipient, sender and Message-ID are found by their indices, ids by their keys.
-const FIND_BY_TEXT: &str = "SELECT id FROM (\
-       SELECT id FROM message WHERE message_id = $1 OR message_id = $2 \
-       UNION SELECT id FROM message WHERE sender = $3 AND sender <> '' \
-       UNION SELECT message FROM recipient WHERE address = $3) AS found ORDER BY id DESC LIMIT $4";
-
 const FIND_BY_ID: &str =
     "SELECT id FROM message WHERE id = $1 UNION SELECT message FROM recipient WHERE id = $1";
 
@@ -171,21 +166,25 @@ impl Ledger {
             found = self.read(FIND_BY_ID, vec![id.into()]).await?;
         }
         if found.is_empty() {
-            let bare = question.trim_start_matches('<').trim_end_matches('>');
-            let bracketed = format!("<{bare}>");
-            let values = vec![
-                bracketed.into(),
-                bare.into(),
-                bare.into(),
-                STORIES_MAX.into(),
-            ];
-            found = self.read(FIND_BY_TEXT, values).await?;
+            found = self.find_by_text(question).await?;
         }
         let mut stories = Vec::with_capacity(found.len());
         for row in &found {
             stories.extend(self.story(MessageId::from_key(row.int(0)?)).await?);
         }
         Ok(stories)
+    }
+
+    /// Recipient, sender and Message-ID are found by the index of words.
+    async fn find_by_text(&self, question: &str) -> Result<Vec<Row>, LedgerError> {
+        let sought = Sought::of(question);
+        let (messages, same) = (messages_with("$1", "$2"), has_text("$2"));
+        let find = format!(
+            "SELECT DISTINCT message.id FROM message JOIN recipient ON recipient.message = message.id \
+             WHERE message.id IN ({messages}) AND {same} ORDER BY message.id DESC LIMIT $3"
+        );
+        let values = vec![sought.word.into(), sought.text.into(), STORIES_MAX.into()];
+        Ok(self.read(find, values).await?)
     }
 
     /// The story of one message.

@@ -12,6 +12,7 @@
 //!   heartbeat  the node lives, or has been replaced
 //!   reconcile  what is overdue, what waits for a way that is no longer there       -> alarms
 //!   audit      the whole book is added up                                           -> alarms
+//!   search     new words come into the index by batches
 //!   history    what ended long ago is removed
 //!   files      bodies' files that nobody needs any more, or that a crash left without a row, are removed
 //! ```
@@ -29,6 +30,7 @@ mod late;
 mod prune;
 mod reconcile;
 mod report;
+mod search;
 mod supervise;
 mod sweep;
 #[cfg(test)]
@@ -39,6 +41,7 @@ pub use decide::RECHECK;
 pub use late::{Late, catch_up};
 pub use path_notify::ReporterError;
 pub use prune::FILES_INTERVAL;
+pub use search::SEARCH_INTERVAL;
 pub use sweep::GROUPS_AT_ONCE;
 
 use std::collections::BTreeSet;
@@ -65,6 +68,21 @@ pub struct Watch {
     heartbeat: watch::Receiver<Heartbeat>,
 }
 
+/// Settings the watch can work with: checked before anything is changed, so that taking them cannot fail.
+#[derive(Debug, Clone)]
+pub struct Fit(Arc<Settings>);
+
+impl Fit {
+    /// Checks `settings`.
+    ///
+    /// # Errors
+    /// The operator's: the hostname cannot stand in the address of reports.
+    pub fn check(settings: Arc<Settings>) -> Result<Self, ReporterError> {
+        Reporter::new(&settings)?;
+        Ok(Self(settings))
+    }
+}
+
 /// What every sweep works with.
 #[derive(Clone)]
 struct Room {
@@ -88,7 +106,7 @@ impl Watch {
     /// # Errors
     /// The operator's: the hostname cannot stand in the address of reports.
     pub fn start(ledger: Ledger, settings: Arc<Settings>) -> Result<Self, ReporterError> {
-        Reporter::new(&settings)?;
+        let Fit(settings) = Fit::check(settings)?;
         let (settings, received) = watch::channel(settings);
         let room = Room {
             ledger,
@@ -114,6 +132,7 @@ impl Watch {
             audit::run(room.clone(), audited.clone())
         });
         watch.keep("history", &room, |room| prune::history(room.clone()));
+        watch.keep("search", &room, |room| search::run(room.clone()));
         let started = room.ledger.now();
         watch.keep("files", &room, move |room| {
             prune::files(room.clone(), started)
@@ -122,13 +141,8 @@ impl Watch {
     }
 
     /// New settings, for every pass from now on.
-    ///
-    /// # Errors
-    /// The hostname cannot stand in the address of reports: the old settings stay.
-    pub fn set_settings(&self, settings: Arc<Settings>) -> Result<(), ReporterError> {
-        Reporter::new(&settings)?;
-        self.settings.send_replace(settings);
-        Ok(())
+    pub fn set_settings(&self, settings: Fit) {
+        self.settings.send_replace(settings.0);
     }
 
     /// What should not be, as of the last passes.

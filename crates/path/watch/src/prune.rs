@@ -13,6 +13,9 @@ pub const FILES_INTERVAL: Duration = Duration::from_secs(60);
 /// Messages removed in one transaction, so that the writer is never blocked for long.
 const MESSAGES_AT_ONCE: u32 = 200;
 
+/// Words of the search removed in one transaction, for the same reason.
+const WORDS_AT_ONCE: u32 = 2000;
+
 pub(crate) async fn history(room: Room) {
     loop {
         if let Err(error) = pass(&room).await {
@@ -29,6 +32,7 @@ pub(crate) async fn pass(room: &Room) -> Result<(), LedgerError> {
     let before = now.saturating_sub(i64::try_from(history).unwrap_or(i64::MAX));
     let before = Time::from_millis(before);
     while room.ledger.prune(before, MESSAGES_AT_ONCE).await? >= u64::from(MESSAGES_AT_ONCE) {}
+    while room.ledger.prune_words(WORDS_AT_ONCE).await? > 0 {}
     Ok(())
 }
 

@@ -5,6 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use ground_world::net::ConnectOptions;
+use ground_world::tls::{PlatformRoots, Verify};
+use ground_world::{World, WorldOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -223,4 +226,21 @@ pub fn greeting(server: SocketAddr) -> String {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     line
+}
+
+/// Whether a server with TLS from the first byte shows the certificate in this file.
+pub fn shows(server: SocketAddr, certificate: &std::path::Path) -> bool {
+    let mut options = WorldOptions::default();
+    options.tls.platform_roots = PlatformRoots::Ignored;
+    options.tls.extra_roots_pem = std::fs::read(certificate).unwrap();
+    options.dns.servers = vec!["127.0.0.1:9".parse().unwrap()];
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let world = World::real(&options).unwrap();
+        let connecting = world.net.connect(server, ConnectOptions::default());
+        let stream = connecting.await.unwrap();
+        let tls = world.tls.client();
+        let shaken = tls.connect(stream, "mx.example.test", Verify::Required);
+        shaken.await.is_ok()
+    })
 }

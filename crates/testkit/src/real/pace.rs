@@ -12,7 +12,6 @@ use postrider::control::{Answer, Question, Request, ask};
 use serde_json::Value;
 
 use super::Real;
-use crate::stage::Stage;
 
 /// What is under way for longer does not end by itself: a peer hangs, perhaps.
 const REST: Duration = Duration::from_secs(10);
@@ -38,7 +37,7 @@ impl Real {
             match self.pace(&config).await? {
                 Pace::Idle(next) => return Ok(next),
                 Pace::Busy if clock.instant() > end => return Ok(None),
-                Pace::Busy => clock.sleep(Self::A_MOMENT).await,
+                Pace::Busy => clock.sleep(super::A_MOMENT).await,
             }
         }
     }

@@ -1,5 +1,6 @@
 -- The ledger: every message, every recipient, and what must happen to each next.
 -- Times are UTC milliseconds since 1970. Only 'recipient' carries state; every rule about state is a constraint here.
+-- Words of a closed set are compared by chains of OR: for IN of more than two, SQLite builds a table in memory at each write.
 
 -- A body is stored once and counted: one reference for the message while any recipient still needs it, one for each copy in
 -- a mailbox. Small bodies stand in 'content'; large ones in a file of the bodies folder, named by 'file'.
@@ -25,15 +26,16 @@ CREATE TABLE message (
     sender      TEXT    NOT NULL,             -- reverse path; '' is the null sender
     size        INTEGER NOT NULL,             -- octets of the body as stored
     body        INTEGER,                      -- NULL once nobody needs it
-    origin      TEXT    NOT NULL CHECK (origin IN ('smtp', 'submission', 'lmtp', 'sendmail', 'report')),
+    origin      TEXT    NOT NULL CHECK (origin = 'smtp' OR origin = 'submission' OR origin = 'lmtp' OR origin = 'sendmail'
+                    OR origin = 'report'),
     listener    TEXT    NOT NULL,
     peer        TEXT    NOT NULL,
     helo        TEXT    NOT NULL,
     tls         TEXT    NOT NULL,             -- '' without TLS
     auth        TEXT    NOT NULL,             -- '' without authentication
-    body_type   TEXT    NOT NULL CHECK (body_type IN ('7bit', '8bitmime', 'binarymime')),
+    body_type   TEXT    NOT NULL CHECK (body_type = '7bit' OR body_type = '8bitmime' OR body_type = 'binarymime'),
     smtputf8    INTEGER NOT NULL CHECK (smtputf8 IN (0, 1)),
-    ret         TEXT    NOT NULL CHECK (ret IN ('', 'full', 'hdrs')),
+    ret         TEXT    NOT NULL CHECK (ret = '' OR ret = 'full' OR ret = 'hdrs'),
     envid       TEXT    NOT NULL,             -- '' when not given
     message_id  TEXT    NOT NULL,             -- the Message-ID field, '' when absent
     subject     TEXT    NOT NULL,             -- unfolded, cut to a bound
@@ -41,8 +43,6 @@ CREATE TABLE message (
     pending     INTEGER NOT NULL CHECK (pending >= 0), -- recipients that still need the body; given before they are born, counted down here
     CHECK (pending = 0 OR body IS NOT NULL)
 ) STRICT;
-CREATE INDEX message_by_sender ON message (sender) WHERE sender <> '';
-CREATE INDEX message_by_message_id ON message (message_id) WHERE message_id <> '';
 CREATE INDEX message_by_cause ON message (cause) WHERE cause IS NOT NULL;
 
 CREATE TABLE recipient (
@@ -52,11 +52,12 @@ CREATE TABLE recipient (
     address       TEXT    NOT NULL,
     orcpt         TEXT    NOT NULL,           -- RFC 3461 s4.2, '' when not given
     notify        INTEGER NOT NULL,           -- RFC 3461 s4.1 as bits: 1 never, 2 success, 4 failure, 8 delay; 0 not given
-    state         TEXT    NOT NULL CHECK (state IN ('categorizing', 'queued', 'in_flight', 'held',
-                          'delivered', 'relayed', 'expanded', 'returned', 'discarded', 'dead_letter')),
+    state         TEXT    NOT NULL CHECK (state = 'categorizing' OR state = 'queued' OR state = 'in_flight' OR state = 'held'
+                      OR state = 'delivered' OR state = 'relayed' OR state = 'expanded' OR state = 'returned'
+                      OR state = 'discarded' OR state = 'dead_letter'),
     next_hop      TEXT    NOT NULL,           -- '' before it is routed
     attempts      INTEGER NOT NULL,
-    crashes       INTEGER NOT NULL,           -- claims lost while this recipient was in flight
+    suspicion     INTEGER,                    -- NULL: none. Since a claim of it was lost: attempts that began and never ended
     accepted_at   INTEGER NOT NULL,           -- age counts from here, for ever
     retry_at      INTEGER NOT NULL,           -- not tried before, for a reason of its own
     notify_at     INTEGER,                    -- when the next delay notice is owed
@@ -64,6 +65,7 @@ CREATE TABLE recipient (
     expires_at    INTEGER,
     claimed_by    INTEGER,                    -- epoch of the node that has it in flight
     claimed_until INTEGER,
+    begun_at      INTEGER,                    -- a suspect's attempt, written and counted before it began
     hold_reason   TEXT,
     held_by       TEXT,
     hold_alarm_at INTEGER,                    -- when somebody should look at the hold
@@ -74,17 +76,18 @@ CREATE TABLE recipient (
     actor         TEXT,                       -- who or what brought it there
     -- 'finished_at' and the final states are one and the same thing, said twice.
     CHECK ((finished_at IS NOT NULL)
-        = (state IN ('delivered', 'relayed', 'expanded', 'returned', 'discarded', 'dead_letter'))),
+        = (state = 'delivered' OR state = 'relayed' OR state = 'expanded' OR state = 'returned' OR state = 'discarded'
+            OR state = 'dead_letter')),
     CHECK (finished_at IS NOT NULL
         OR (deadline_at IS NOT NULL AND expires_at IS NOT NULL AND deadline_at <= expires_at)),
     CHECK (finished_at IS NULL OR (deadline_at IS NULL AND cause IS NOT NULL AND actor IS NOT NULL)),
     CHECK ((state = 'in_flight') = (claimed_by IS NOT NULL) AND (claimed_by IS NULL) = (claimed_until IS NULL)),
+    CHECK (begun_at IS NULL OR (state = 'in_flight' AND coalesce(suspicion, 0) > 0)),
     CHECK ((state = 'held') = (hold_reason IS NOT NULL) AND (hold_reason IS NULL) = (held_by IS NULL)
         AND (hold_reason IS NULL) = (hold_alarm_at IS NULL)),
     CHECK (state NOT IN ('queued', 'in_flight') OR next_hop <> '')
 ) STRICT;
 CREATE INDEX recipient_by_message ON recipient (message);
-CREATE INDEX recipient_by_address ON recipient (address);
 -- What must happen next, whatever the state: the clock of the watch.
 CREATE INDEX recipient_by_deadline ON recipient (deadline_at) WHERE deadline_at IS NOT NULL;
 -- What may be tried now: first attempts and retries are two lines, so that new mail never waits behind retries.
@@ -96,6 +99,22 @@ CREATE INDEX recipient_categorizing ON recipient (retry_at) WHERE state = 'categ
 CREATE INDEX recipient_claims ON recipient (claimed_by) WHERE state = 'in_flight';
 CREATE INDEX recipient_dead_letter ON recipient (id) WHERE state = 'dead_letter';
 CREATE INDEX recipient_finished ON recipient (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Which messages have a sender, a recipient or a Message-ID. These words come in no order, so an index that is kept at each
+-- accept would write three pages a message. 'search_due' names the recipients whose words are not in the index yet; the watch
+-- brings them in by batches, sorted, into the newest segment. A search looks at both, and compares the rows themselves.
+CREATE TABLE search_due (recipient INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE search_segment (
+    id     INTEGER PRIMARY KEY,
+    words  INTEGER NOT NULL,                  -- as many as it was given; full ones get no more
+    newest INTEGER NOT NULL                   -- the greatest message in it: with that one's history the segment goes
+) STRICT;
+CREATE TABLE search_word (
+    segment INTEGER NOT NULL,
+    word    INTEGER NOT NULL,                 -- hash of a lower-case word
+    message INTEGER NOT NULL,
+    PRIMARY KEY (segment, word, message)
+) WITHOUT ROWID, STRICT;
 
 -- One row for each attempt at a recipient, with the peer's words as they came.
 CREATE TABLE attempt (
@@ -112,7 +131,8 @@ CREATE TABLE attempt (
     last_command TEXT    NOT NULL,
     reply        TEXT    NOT NULL,
     bytes        INTEGER NOT NULL,
-    outcome      TEXT    NOT NULL CHECK (outcome IN ('delivered', 'relayed', 'deferred', 'failed', 'unknown')),
+    outcome      TEXT    NOT NULL CHECK (outcome = 'delivered' OR outcome = 'relayed' OR outcome = 'deferred'
+                     OR outcome = 'failed' OR outcome = 'unknown'),
     transcript   TEXT    NOT NULL             -- '' on success
 ) STRICT;
 CREATE INDEX attempt_by_message ON attempt (message);
@@ -133,7 +153,7 @@ CREATE INDEX event_by_time ON event (at);
 -- Retry state belongs to the next hop: a dead destination costs one row, not one row a message.
 CREATE TABLE next_hop (
     key          TEXT PRIMARY KEY,
-    state        TEXT    NOT NULL CHECK (state IN ('up', 'down', 'paused')),
+    state        TEXT    NOT NULL CHECK (state = 'up' OR state = 'down' OR state = 'paused'),
     retry_at     INTEGER NOT NULL,
     failures     INTEGER NOT NULL,
     changed_at   INTEGER NOT NULL,
@@ -175,6 +195,7 @@ CREATE TRIGGER recipient_born AFTER INSERT ON recipient BEGIN
     INSERT INTO tally (state, next_hop, hour, n)
         SELECT NEW.state, NEW.next_hop, NEW.accepted_at / 3600000, 1 WHERE NEW.finished_at IS NULL
         ON CONFLICT (state, next_hop, hour) DO UPDATE SET n = n + 1;
+    INSERT INTO search_due (recipient) VALUES (NEW.id);
     SELECT RAISE(ABORT, 'the body of this message is gone: what a recipient comes from must be finished after it')
         WHERE NEW.finished_at IS NULL AND (SELECT body FROM message WHERE id = NEW.message) IS NULL;
 END;

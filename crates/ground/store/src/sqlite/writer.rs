@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ground_world::disk::Disk;
 use tokio::runtime::Handle;
@@ -42,6 +43,10 @@ pub(super) struct Room {
     pub(super) disk: Disk,
     pub(super) runtime: Handle,
 }
+
+/// How long the writer waits for more when much less waits than it committed last. Those it has just answered are on their
+/// way with their next message, and whoever comes within this time shares the flush, which takes several times as long.
+const GATHERING: Duration = Duration::from_micros(100);
 
 /// Less room than this is none.
 const NO_ROOM: u64 = 1 << 20;
@@ -103,9 +108,16 @@ fn open(plan: &Plan) -> Result<Connection, StoreError> {
 fn serve(plan: &mut Plan, first: Option<Connection>, jobs: &mut mpsc::Receiver<Job>) {
     let mut connection = first;
     let mut carried = None;
+    let mut last = 0;
     while let Some(job) = carried.take().or_else(|| jobs.blocking_recv()) {
-        let mut group = Vec::with_capacity(plan.group_count.min(64));
-        carried = gather(plan, job, jobs, &mut group);
+        let mut group = Group::begin(plan, job);
+        carried = group.gather(plan, jobs);
+        if carried.is_none() && group.jobs.len() * 2 < last {
+            std::thread::sleep(GATHERING);
+            carried = group.gather(plan, jobs);
+        }
+        let group = group.jobs;
+        last = group.len();
         let current = match connection.take() {
             Some(current) => Ok(current),
             None => open(plan),
@@ -122,28 +134,36 @@ fn serve(plan: &mut Plan, first: Option<Connection>, jobs: &mut mpsc::Receiver<J
     }
 }
 
-/// Takes what waits, up to the bounds of a group; returns the job that no longer fitted.
-fn gather(
-    plan: &Plan,
-    first: Job,
-    jobs: &mut mpsc::Receiver<Job>,
-    group: &mut Vec<Job>,
-) -> Option<Job> {
-    let mut bytes = first.unit.weight();
-    group.push(first);
-    while group.len() < plan.group_count {
-        let Ok(job) = jobs.try_recv() else { break };
-        // Nobody waits for it any more: not begun is better than an outcome nobody knows.
-        if job.answer.is_closed() {
-            continue;
-        }
-        bytes = bytes.saturating_add(job.unit.weight());
-        if bytes > plan.group_bytes {
-            return Some(job);
-        }
-        group.push(job);
+/// Units that will share a transaction.
+struct Group {
+    jobs: Vec<Job>,
+    bytes: usize,
+}
+
+impl Group {
+    fn begin(plan: &Plan, first: Job) -> Self {
+        let bytes = first.unit.weight();
+        let mut jobs = Vec::with_capacity(plan.group_count.min(64));
+        jobs.push(first);
+        Self { jobs, bytes }
     }
-    None
+
+    /// Takes what waits, up to the bounds of a group; returns the job that no longer fitted.
+    fn gather(&mut self, plan: &Plan, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        while self.jobs.len() < plan.group_count {
+            let Ok(job) = waiting.try_recv() else { break };
+            // Nobody waits for it any more: not begun is better than an outcome nobody knows.
+            if job.answer.is_closed() {
+                continue;
+            }
+            self.bytes = self.bytes.saturating_add(job.unit.weight());
+            if self.bytes > plan.group_bytes {
+                return Some(job);
+            }
+            self.jobs.push(job);
+        }
+        None
+    }
 }
 
 /// Commits and answers; keeps the connection unless it can no longer be trusted.

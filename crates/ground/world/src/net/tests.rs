@@ -273,6 +273,23 @@ async fn a_silent_connection_stays_open_and_says_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_connected_panics_when_the_test_says_so_and_nobody_else_does() {
+    let (world, simulation) = World::simulated(1);
+    let (near, mut far) = ends(&world, "192.0.2.1:25").await;
+    let (mut other, mut other_far) = ends(&world, "192.0.2.2:25").await;
+    let (from, to) = (near.local_addr().unwrap(), near.peer_addr().unwrap());
+    let reader = tokio::spawn(async move {
+        let mut near = near;
+        near.read_u8().await
+    });
+    simulation.net.panic_connector(from, to);
+    assert!(reader.await.unwrap_err().is_panic());
+    assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+    other_far.write_all(b"x").await.unwrap();
+    assert_eq!(other.read_u8().await.unwrap(), b'x');
+}
+
+#[tokio::test(start_paused = true)]
 async fn connections_can_be_reset_from_outside() {
     let (world, simulation) = World::simulated(1);
     let (mut near, mut far) = ends(&world, "192.0.2.1:25").await;
