@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use access_mailbox::Mailboxes;
 use ground_directory::Directory;
-use ground_settings::Settings;
+use ground_settings::{Settings, Test};
 use ground_store::{Options as StoreOptions, Store, StoreError};
 use ground_world::clock::ClockControl;
 use ground_world::dns::DnsOptions;
+use ground_world::net::Detours;
 use ground_world::tls::TlsOptions;
 use ground_world::{World, WorldError, WorldOptions};
 use path_accept::{Intake, IntakeParts};
@@ -83,12 +84,18 @@ pub fn world(settings: &Settings) -> Result<(World, Option<ClockControl>), World
             handshake_timeout: settings.timeouts.tls_handshake,
             ..TlsOptions::default()
         },
+        detours: detours(&settings.test),
     };
     if settings.test.clock_control {
-        let (world, control) = World::real_with_clock_control(&options)?;
+        let (world, control) = World::real_with_clock_control(&options, settings.test.clock_ahead)?;
         return Ok((world, Some(control)));
     }
     Ok((World::real(&options)?, None))
+}
+
+fn detours(test: &Test) -> Detours {
+    let pairs = test.detours.iter().map(|detour| (detour.from, detour.to));
+    pairs.collect()
 }
 
 /// Opens the store the configuration names.

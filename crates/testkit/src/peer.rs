@@ -6,19 +6,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use ground_world::net::{Fault, ListenOptions, Stream};
+use ground_world::net::{ListenOptions, Stream};
 use ground_world::{Simulation, World};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
-use crate::words::Words;
+use crate::words::{Words, unescape};
 
 /// Where in a dialogue a rule answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     Connect,
     Hello,
+    StartTls,
     Mail,
     Rcpt,
     Data,
@@ -60,7 +61,8 @@ pub(crate) enum Temper {
 }
 
 impl Rule {
-    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END "text" -> drop`.
+    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or
+    /// `END "text" -> drop`.
     pub(crate) fn parse(line: &str) -> Result<Rule> {
         let (left, rest) = match line.strip_prefix("first ") {
             Some(rest) => {
@@ -80,11 +82,14 @@ impl Rule {
         let moment = match words.word("a moment")? {
             "CONNECT" => Moment::Connect,
             "EHLO" => Moment::Hello,
+            "STARTTLS" => Moment::StartTls,
             "MAIL" => Moment::Mail,
             "RCPT" => Moment::Rcpt,
             "DATA" => Moment::Data,
             "END" => Moment::End,
-            other => bail!("expected CONNECT, EHLO, MAIL, RCPT, DATA or END, got {other:?}"),
+            other => {
+                bail!("expected CONNECT, EHLO, STARTTLS, MAIL, RCPT, DATA or END, got {other:?}")
+            }
         };
         let text = words.next().unwrap_or_default().to_owned();
         words.end()?;
@@ -98,7 +103,7 @@ impl Rule {
             crash if crash.starts_with("crash ") => {
                 Deed::Crash(crash.trim_start_matches("crash ").to_owned())
             }
-            reply if is_reply => Deed::Reply(reply.to_owned()),
+            reply if is_reply => Deed::Reply(String::from_utf8(unescape(reply)?)?),
             other => {
                 bail!(
                     "expected a reply such as \"450 4.7.1 Greylisted\", drop, hang, panic or crash NODE, got {other:?}"
@@ -114,80 +119,97 @@ impl Rule {
     }
 }
 
-/// A message a peer has answered 250 for.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    /// The envelope, a line each, and the content as it came over the wire.
-    pub(crate) text: String,
-}
-
-/// What peers do their deeds in.
+/// How far a peer's deeds go.
 #[derive(Clone)]
-pub(crate) struct Town {
-    pub(crate) world: World,
-    pub(crate) simulation: Simulation,
-    /// Nodes that shall crash.
-    pub(crate) crashes: UnboundedSender<String>,
+pub(crate) enum Reach {
+    /// What is said, and not said.
+    TheWire,
+    /// Whoever is at the other end.
+    Everything {
+        simulation: Simulation,
+        /// Nodes that shall crash.
+        crashes: UnboundedSender<String>,
+    },
 }
 
-/// A running peer; dropped, it is gone.
+/// A peer; dropped, it is gone.
 pub(crate) struct Peer {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
-    _connections: JoinSet<()>,
+    reach: Reach,
+    connections: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
 struct Script {
     rules: Vec<Rule>,
-    received: Vec<Received>,
+    received: Vec<String>,
+    connections: usize,
 }
 
 impl Peer {
     /// Listens, and answers by `rules`.
-    pub(crate) async fn start(town: &Town, address: SocketAddr, rules: Vec<Rule>) -> Result<Peer> {
-        let listener = town
-            .world
-            .net
-            .listen(address, ListenOptions::default())
-            .await?;
-        let script = Arc::new(Mutex::new(Script {
+    pub(crate) async fn start(
+        world: &World,
+        address: SocketAddr,
+        rules: Vec<Rule>,
+        reach: Reach,
+    ) -> Result<Peer> {
+        let script = Script {
             rules,
-            received: Vec::new(),
-        }));
-        let shared = script.clone();
-        let town = town.clone();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+            ..Script::default()
+        };
+        let mut peer = Peer {
+            address,
+            script: Arc::new(Mutex::new(script)),
+            reach,
+            connections: JoinSet::new(),
+        };
+        peer.open(world).await?;
+        Ok(peer)
+    }
+
+    /// Where it listens, when it does.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Listens again.
+    pub(crate) async fn open(&mut self, world: &World) -> Result<()> {
+        self.close().await;
+        let listening = world.net.listen(self.address, ListenOptions::default());
+        let listener = listening.await?;
+        let (script, reach) = (self.script.clone(), self.reach.clone());
+        self.connections.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let connection = Connection::new(stream, shared.clone(), town.clone());
+                hold(&script).connections += 1;
+                let connection = Connection::new(stream, script.clone(), reach.clone());
                 connections.spawn(async move {
                     // A connection that breaks is the other side's business.
                     drop(connection.talk().await);
                 });
             }
         });
-        Ok(Peer {
-            address,
-            script,
-            _connections: tasks,
-        })
+        Ok(())
+    }
+
+    /// Listens no more, and hangs up on everybody.
+    pub(crate) async fn close(&mut self) {
+        self.connections.shutdown().await;
     }
 
     pub(crate) fn follow(&self, rules: Vec<Rule>) {
         hold(&self.script).rules = rules;
     }
 
-    pub(crate) fn show(&self, temper: Temper, simulation: &Simulation) {
-        match temper {
-            Temper::Answers => simulation.net.heal(self.address),
-            Temper::Refuses => simulation.net.fault(self.address, Fault::Refuse),
-            Temper::Hangs => simulation.net.fault(self.address, Fault::Blackhole),
-        }
+    /// How many connections it has accepted.
+    pub(crate) fn connections(&self) -> usize {
+        hold(&self.script).connections
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
+    /// The messages it has answered 250 for: the envelope, a line each, and the content as it came over the wire.
+    pub(crate) fn received(&self) -> Vec<String> {
         hold(&self.script).received.clone()
     }
 }
@@ -199,7 +221,7 @@ fn hold(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 struct Connection {
     stream: BufReader<Stream>,
     script: Arc<Mutex<Script>>,
-    town: Town,
+    reach: Reach,
     envelope: String,
     recipients: usize,
 }
@@ -211,11 +233,11 @@ enum Onward {
 }
 
 impl Connection {
-    fn new(stream: Stream, script: Arc<Mutex<Script>>, town: Town) -> Connection {
+    fn new(stream: Stream, script: Arc<Mutex<Script>>, reach: Reach) -> Connection {
         Connection {
             stream: BufReader::new(stream),
             script,
-            town,
+            reach,
             envelope: String::new(),
             recipients: 0,
         }
@@ -247,7 +269,11 @@ impl Connection {
                 let words = "250-peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES";
                 self.answer(Moment::Hello, line, words).await?
             }
-            "HELO" => self.answer(Moment::Hello, line, "250 peer.test").await?,
+            "HELO" => self.say("250 peer.test").await?,
+            "STARTTLS" => {
+                let unknown = "500 5.5.2 What?";
+                self.answer(Moment::StartTls, line, unknown).await?
+            }
             "MAIL" => {
                 self.envelope = format!("{line}\n");
                 self.recipients = 0;
@@ -292,7 +318,7 @@ impl Connection {
         let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
         let told = self.answer(Moment::End, &text, "250 2.0.0 Kept").await?;
         if told.1 {
-            hold(&self.script).received.push(Received { text });
+            hold(&self.script).received.push(text);
         }
         Ok(told.0)
     }
@@ -301,13 +327,13 @@ impl Connection {
     async fn answer(
         &mut self,
         moment: Moment,
-        said: &str,
+        line: &str,
         usual: &str,
     ) -> std::io::Result<(Onward, bool)> {
         let deed = {
             let mut script = hold(&self.script);
             let applies = |rule: &&mut Rule| {
-                rule.moment == moment && rule.left != Some(0) && said.contains(&rule.text)
+                rule.moment == moment && rule.left != Some(0) && line.contains(&rule.text)
             };
             let rule = script.rules.iter_mut().find(applies);
             rule.map(|rule| {
@@ -321,17 +347,28 @@ impl Connection {
             Some(Deed::Drop) => Ok((Onward::No, false)),
             Some(Deed::Hang) => std::future::pending().await,
             Some(Deed::Crash(node)) => {
-                // The story ends meanwhile, or it hears of it at once.
-                drop(self.town.crashes.send(node));
+                self.crash(node);
                 std::future::pending().await
             }
             Some(Deed::Panic) => {
-                let stream = self.stream.get_ref();
-                if let (Some(from), Some(to)) = (stream.peer_addr(), stream.local_addr()) {
-                    self.town.simulation.net.panic_connector(from, to);
-                }
+                self.panic();
                 std::future::pending().await
             }
+        }
+    }
+
+    fn crash(&self, node: String) {
+        if let Reach::Everything { crashes, .. } = &self.reach {
+            // The story ends meanwhile, or it hears of it at once.
+            drop(crashes.send(node));
+        }
+    }
+
+    fn panic(&self) {
+        let stream = self.stream.get_ref();
+        let ends = stream.peer_addr().zip(stream.local_addr());
+        if let (Reach::Everything { simulation, .. }, Some((from, to))) = (&self.reach, ends) {
+            simulation.net.panic_connector(from, to);
         }
     }
 

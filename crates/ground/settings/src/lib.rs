@@ -28,7 +28,8 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use form::{
-    AddressSpace, Cidr, Endpoint, Hostname, NextHop, Period, Secret, Size, Specificity, Store,
+    AddressSpace, Cidr, Detour, Endpoint, Hostname, NextHop, Period, Secret, Size, Specificity,
+    Store,
 };
 pub use manual::manual;
 pub use problem::{Fault, Problem};

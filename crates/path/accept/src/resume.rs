@@ -13,9 +13,6 @@ use crate::admit::{Leaf, Placed, Wanted, place};
 /// Recipients taken up at a time.
 const BATCH: u32 = 200;
 
-/// How long a lost hint can delay a report.
-const POLL: Duration = Duration::from_secs(1);
-
 /// When the directory is asked again about a recipient it could not place.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -44,7 +41,8 @@ pub async fn resume(intake: Intake, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => return,
             () = intake.ledger().wakeups().next_categorizing() => {}
-            () = clock.sleep(POLL) => {}
+            // What a lost hint can delay a report by.
+            () = clock.sleep(intake.settings().queue.poll_interval) => {}
         }
     }
 }

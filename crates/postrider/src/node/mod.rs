@@ -214,6 +214,14 @@ impl Node {
         self.desk.execute(request).await
     }
 
+    /// New settings, as a reload of the configuration file takes them.
+    ///
+    /// # Errors
+    /// [`NodeError`]; nothing was changed then.
+    pub async fn reload(&self, settings: Settings) -> Result<(), NodeError> {
+        self.desk.reload(settings).await.map(drop)
+    }
+
     /// Waits until another node has started under this node's name: this one must stop.
     pub async fn replaced(&self) {
         self.desk.watch.replaced().await;

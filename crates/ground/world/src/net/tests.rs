@@ -115,6 +115,22 @@ async fn refused(world: &World, address: SocketAddr) {
 }
 
 #[tokio::test]
+async fn a_program_under_test_reaches_its_detours_and_nobody_else() {
+    let listener = listen(&real_world(), "127.0.0.1:0").await;
+    let far = at("192.0.2.25:25");
+    let options = WorldOptions {
+        detours: [(far, listener.local_addr().unwrap())]
+            .into_iter()
+            .collect(),
+        ..WorldOptions::default()
+    };
+    let world = World::real(&options).unwrap();
+    let (near, accepted) = tokio::join!(connect(&world, far), listener.accept());
+    talks_both_ways(near.unwrap(), accepted.unwrap().0).await;
+    refused(&world, listener.local_addr().unwrap()).await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_not_ours_to_connect_from_is_our_trouble() {
     let options = ConnectOptions {
         bind: Some("192.0.2.1".parse().unwrap()),
