@@ -144,9 +144,10 @@ with smtplib.SMTP(host, port) as s:
     print(s.sendmail(stranger, ['j\u{fc}rgen@here.test'], letter, mail_options=['SMTPUTF8', 'BODY=8BITMIME']))
 ";
     assert_eq!(python(&server, "mx", &letter, script), "{}\n");
-    server.story(&letter.id, &[(ALICE, "delivered")]);
+    let becomes = [("j\u{fc}rgen@here.test", "expanded"), (ALICE, "delivered")];
+    server.story(&letter.id, &becomes);
     letter.names_above(&server.only_mail(ALICE), Lines::Crlf);
-    server.close(&[("delivered", 1)]);
+    server.close(&[("expanded", 1), ("delivered", 1)]);
 }
 
 #[test]
