@@ -16,6 +16,7 @@
 mod answers;
 mod client;
 mod house;
+mod letter;
 mod pattern;
 mod peer;
 mod stage;

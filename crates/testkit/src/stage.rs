@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use access_mailbox::Mailboxes;
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
 use ground_directory::{Directory, Found, Options, PasswordCost};
 use ground_settings::Settings;
 use ground_store::{Sql, Store, Unit};
@@ -14,18 +13,17 @@ use ground_world::dns::DnsFault;
 use ground_world::net::ConnectOptions;
 use ground_world::tls::{PlatformRoots, SelfSigned, Tls};
 use ground_world::{Simulation, Time, World};
-use path_accept::Submission;
 use path_ledger::{Act, Ledger};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use wire_message::{Address, ReversePath};
-use wire_smtp::command::{MailParams, RcptParams};
+use wire_message::Address;
 
 use crate::answers;
 use crate::client::{Client, PATIENCE};
 use crate::house::{Door, House, Parts};
+use crate::letter::Letter;
 use crate::pattern::{compare, matches};
 use crate::peer::{Peer, Town};
-use crate::statement::{Dialogue, DnsLine, Letter, Look, NodeChange, Statement, Verb};
+use crate::statement::{Dialogue, DnsLine, Look, NodeChange, Statement, Verb};
 use crate::story::{Failure, Story};
 
 /// The name of every node of a story.
@@ -345,17 +343,7 @@ impl Stage {
 
     async fn send(&mut self, letter: &Letter) -> Result<()> {
         self.letters += 1;
-        let from = match letter.from.as_str() {
-            "<>" => ReversePath::Null,
-            address => ReversePath::Address(Address::parse(address)?),
-        };
-        let recipient = |text: &String| Ok(RcptParams::new(Address::parse(text)?));
-        let submission = Submission {
-            user: "story".to_owned(),
-            mail: MailParams::new(from),
-            recipients: letter.to.iter().map(recipient).collect::<Result<_>>()?,
-            content: content(letter, self.letters),
-        };
+        let submission = letter.submission(self.letters)?;
         let refusal = match self.node()?.intake.submit(submission).await {
             Ok(_) => None,
             Err(refused) => Some(refused.to_string()),
@@ -506,24 +494,6 @@ fn settings(text: &str) -> Result<Settings> {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("expected settings, got: {}", problems.join("; "))
     })
-}
-
-fn content(letter: &Letter, number: u32) -> Bytes {
-    let Letter {
-        from,
-        to,
-        size,
-        subject,
-        refused: _,
-    } = letter;
-    let to = to.join(", ");
-    let mut content = format!(
-        "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{number}@story.test>\r\n\r\nOnce upon a time.\r\n"
-    );
-    while content.len() < *size {
-        content.push_str("And so it went on, line by line, until it was long enough.\r\n");
-    }
-    content.into()
 }
 
 fn counted(count: usize, matching: Option<&str>, texts: Vec<String>) -> Result<()> {

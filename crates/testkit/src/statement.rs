@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use ground_directory::{Change, NewPassword};
 use wire_message::{Address, DomainName};
 
+use crate::letter::Letter;
 use crate::pattern::{RowPattern, duration};
 use crate::peer::{Rule, Temper};
 use crate::story::Below;
@@ -131,17 +132,6 @@ pub(crate) enum DnsLine {
     ServFail(String),
     Timeout(String),
     Heals(String),
-}
-
-/// A message from a program on this machine.
-#[derive(Debug, Clone)]
-pub(crate) struct Letter {
-    pub(crate) from: String,
-    pub(crate) to: Vec<String>,
-    pub(crate) size: usize,
-    pub(crate) subject: String,
-    /// What the refusal must say.
-    pub(crate) refused: Option<String>,
 }
 
 /// What is asked of the book.
@@ -303,7 +293,7 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
 fn what_happens(word: &str, words: &mut Words<'_>) -> Result<Statement> {
     Ok(match word {
         "client" => client(words)?,
-        "send" => Statement::Send(letter(words)?),
+        "send" => Statement::Send(Letter::parse(words)?),
         "wait" => Statement::Wait(duration(words.word("a time")?)?),
         "at" => {
             let moment = words.word("a time such as +1h")?;
@@ -525,29 +515,6 @@ fn client(words: &mut Words<'_>) -> Result<Statement> {
     Ok(Statement::Dialogue(Dialogue::Connect { client, from, to }))
 }
 
-fn letter(words: &mut Words<'_>) -> Result<Letter> {
-    words.expect("from")?;
-    let from = words.word("an address or <>")?.to_owned();
-    words.expect("to")?;
-    let to = list(words)?;
-    let mut letter = Letter {
-        from,
-        to,
-        size: 0,
-        subject: "A story".to_owned(),
-        refused: None,
-    };
-    while let Some(word) = words.next() {
-        match word {
-            "size" => letter.size = usize::try_from(number(words)?)?,
-            "subject" => letter.subject = words.word("a subject")?.to_owned(),
-            "refused" => letter.refused = Some(words.word("what the refusal says")?.to_owned()),
-            other => bail!("expected size, subject or refused, got {other:?}"),
-        }
-    }
-    Ok(letter)
-}
-
 /// `operator holds N [FILTER] --reason "..."`: the verb, and how many recipients it treats.
 fn operate(words: &mut Words<'_>) -> Result<Statement> {
     let verb = match words.word("retries, holds, releases or discards")? {
@@ -578,7 +545,7 @@ fn count_and_text(words: &mut Words<'_>) -> Result<(usize, Option<String>)> {
     Ok((count, text.map(str::to_owned)))
 }
 
-fn number(words: &mut Words<'_>) -> Result<u64> {
+pub(crate) fn number(words: &mut Words<'_>) -> Result<u64> {
     let word = words.word("a number")?;
     word.parse()
         .ok()
@@ -586,7 +553,7 @@ fn number(words: &mut Words<'_>) -> Result<u64> {
 }
 
 /// `a, b, c`: words that end in a comma are followed by another.
-fn list(words: &mut Words<'_>) -> Result<Vec<String>> {
+pub(crate) fn list(words: &mut Words<'_>) -> Result<Vec<String>> {
     let mut list = Vec::new();
     loop {
         let word = words.word("an address")?;
