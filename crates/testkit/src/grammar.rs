@@ -394,6 +394,7 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
         size: 0,
         subject: "A story".to_owned(),
         body: b"Once upon a time.\r\n".to_vec(),
+        notify: None,
         refused: None,
     };
     while let Some(word) = words.next() {
@@ -401,8 +402,9 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
             "size" => letter.size = usize::try_from(number(words)?)?,
             "subject" => letter.subject = words.word("a subject")?.to_owned(),
             "body" => letter.body = unescape(words.word("a text")?)?,
+            "notify" => letter.notify = Some(words.word("a NOTIFY")?.to_owned()),
             "refused" => letter.refused = Some(words.word("what the refusal says")?.to_owned()),
-            other => bail!("expected size, subject, body or refused, got {other:?}"),
+            other => bail!("expected size, subject, body, notify or refused, got {other:?}"),
         }
     }
     Ok(letter)

@@ -311,6 +311,9 @@ impl Stage for Real {
 
     async fn submit(&mut self, letter: &Letter, content: Bytes) -> Result<Option<String>> {
         let mut arguments = vec!["sendmail", "-i", "-f", &letter.from];
+        if let Some(notify) = &letter.notify {
+            arguments.extend(["-N", notify]);
+        }
         arguments.extend(letter.to.iter().map(String::as_str));
         let output = self.program.run("story", &arguments, &content).await?;
         let refusal = String::from_utf8_lossy(&output.stderr);

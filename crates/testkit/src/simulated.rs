@@ -348,7 +348,7 @@ impl Stage for Simulated {
         let question = Question::Send {
             sender: letter.from.clone(),
             recipients: letter.to.clone(),
-            notify: None,
+            notify: letter.notify.clone(),
             ret: None,
             envid: None,
         };

@@ -146,6 +146,8 @@ pub(crate) struct Letter {
     pub(crate) subject: String,
     /// The octets behind its header.
     pub(crate) body: Vec<u8>,
+    /// When the sender wants to be told (RFC 3461 s4.1), for all recipients.
+    pub(crate) notify: Option<String>,
     /// What the refusal must say.
     pub(crate) refused: Option<String>,
 }

@@ -183,6 +183,7 @@ fn content(letter: &Letter, number: u32) -> Bytes {
         size,
         subject,
         body,
+        notify: _,
         refused: _,
     } = letter;
     let from = match from.as_str() {

@@ -274,6 +274,7 @@ macro_rules! words {
         pub enum $type:ident {
             $( $(#[doc = $word_doc:literal])+ $variant:ident = $word:literal, )+
         }
+        $( absent { $( $absent:literal = $remedy:literal, )+ } )?
     ) => {
         $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -304,7 +305,11 @@ macro_rules! words {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $( $word => Ok(Self::$variant), )+
-                    other => Err($crate::form::unknown_word(other, Self::WORDS)),
+                    other => Err($crate::form::unknown_word(
+                        other,
+                        Self::WORDS,
+                        &[$( $( ($absent, $remedy) ),+ )?],
+                    )),
                 }
             }
         }

@@ -183,8 +183,19 @@ pub(crate) fn list_of_words(words: &[(&str, &str)]) -> String {
     }
 }
 
-/// A word outside its closed set.
-pub(crate) fn unknown_word(written: &str, words: &[(&str, &str)]) -> Fault {
+/// A word outside its closed set. Of `absent` words it is known what they would mean; each has its remedy.
+pub(crate) fn unknown_word(
+    written: &str,
+    words: &[(&str, &str)],
+    absent: &[(&str, &str)],
+) -> Fault {
+    if let Some((_, remedy)) = absent.iter().find(|(word, _)| *word == written) {
+        let (written, words) = (quoted(written), list_of_words(words));
+        return Fault::new(
+            format!("this version has no {written}, only {words}"),
+            *remedy,
+        );
+    }
     let what = format!("{} is not one of {}", quoted(written), list_of_words(words));
     match did_you_mean(written, words.iter().map(|(word, _)| *word)) {
         Some(meant) => Fault::new(what, format!("did you mean {}?", quoted(meant))),

@@ -10,7 +10,7 @@ hostname = "mx.example.test"
 store = "sqlite:./data/postrider.db"          # or "postgres://..."
 [[listener]]
 name = "mx"
-protocol = "smtp"                             # smtp | submission | lmtp | imap | pop3 | http
+protocol = "smtp"                             # smtp | submission | lmtp
 address = "127.0.0.1:2525"
 [[connector]]
 name = "partner"
@@ -423,6 +423,20 @@ fn names_written_twice_are_found() {
 }
 
 #[test]
+fn a_protocol_that_nobody_serves_is_no_good_listener() {
+    let read = "remove this listener; mail is read with: postrider mail";
+    let seen = "remove this listener; the queue is seen with: postrider queue";
+    for (protocol, remedy) in [("imap", read), ("pop3", read), ("http", seen)] {
+        let text = format!(
+            "[[listener]]\nname = \"x\"\nprotocol = \"{protocol}\"\naddress = \"127.0.0.1:1\"\n"
+        );
+        let what =
+            format!(r#"this version has no "{protocol}", only "smtp", "submission" or "lmtp""#);
+        check(&text, 4, "listener.protocol", &what, remedy);
+    }
+}
+
+#[test]
 fn contradictions_in_listeners_are_found() {
     let listener = |protocol: &str, rest: &str| {
         format!("[[listener]]\nname = \"x\"\nprotocol = \"{protocol}\"\n{rest}\n")
@@ -444,14 +458,6 @@ fn contradictions_in_listeners_are_found() {
             "listener.auth",
             "clients log in here, and passwords never cross the wire in the clear",
             r#"set tls = "starttls" or "implicit", or auth = "off""#,
-        ),
-        (
-            "http",
-            format!("{tcp}\ntls = \"starttls\""),
-            6,
-            "listener.tls",
-            "HTTP has no STARTTLS",
-            r#"set tls = "implicit" or "off""#,
         ),
         (
             "smtp",

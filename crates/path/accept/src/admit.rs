@@ -5,7 +5,7 @@
 //!   add (RCPT)          recipient: who is it? may the client send there?
 //!   begin (DATA, BDAT)  pressure -> id, trace header
 //!   take (content)      content: in memory, past a bound in a file
-//!   accept (its end)    head: loops, what is missing -> birth: route, room -> store: one unit, then the queue
+//!   accept (its end)    head: loops, what is missing -> birth: route, room -> store: one unit with the reports it owes, then the queue
 //! ```
 //!
 //! Each step refuses with the reply the client hears. A [`Draft`] that is dropped at any point leaves nothing.
@@ -31,8 +31,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ground_settings::{Limits, Settings};
-use path_categorize::Asker;
-use path_ledger::{MessageId, Origin};
+use path_categorize::{Asker, reports_on_lists};
+use path_ledger::{MessageId, NewMessage, Origin};
 use wire_message::Time;
 use wire_message::received::Greeting;
 use wire_smtp::command::{MailParams, RcptParams};
@@ -178,8 +178,19 @@ impl Intake {
         };
         let (body, facts) = begun.content.finish(self.ledger().store()).await?;
         let envelope = store::envelope(arrival, mail, facts, begun.at);
-        let births = birth::Births::of(&settings, &self.parts.handoff, recipients);
-        self.store(begun.id, envelope, body, births).await
+        let birth::Births {
+            recipients,
+            lists,
+            slots,
+        } = birth::Births::of(&settings, &self.parts.handoff, recipients);
+        let new = NewMessage {
+            id: begun.id,
+            envelope,
+            body,
+            recipients,
+        };
+        let notices = reports_on_lists(self.ledger(), &settings, &new, &lists).await;
+        self.store(new, notices, slots).await
     }
 }
 

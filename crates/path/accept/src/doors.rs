@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ground_settings::{Endpoint, Listener, ListenerTls, Protocol, Settings};
+use ground_settings::{Endpoint, Listener, ListenerTls, Settings};
 use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,7 @@ impl Doors {
         settings: &Settings,
         publish: impl FnOnce(),
     ) -> Result<Change, StartError> {
-        let wanted: Vec<&Listener> = settings.listeners.iter().filter(takes_mail).collect();
+        let wanted: Vec<&Listener> = settings.listeners.iter().collect();
         self.demand_certificates(&wanted)?;
         let given_up = self.make_room(&wanted).await;
         match self.open_all(&wanted).await {
@@ -318,13 +318,6 @@ impl Place {
 impl GivenUp {
     fn address(&self) -> (String, Endpoint) {
         (self.listener.name.clone(), Endpoint::Tcp(self.bound))
-    }
-}
-
-fn takes_mail(listener: &&Listener) -> bool {
-    match listener.protocol {
-        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => true,
-        Protocol::Imap | Protocol::Pop3 | Protocol::Http => false,
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use path_categorize::{Asker, Decision, categorize};
-use path_ledger::{Birth, LedgerError, NewRecipient, RouteResult, Routed, Unrouted};
+use path_categorize::{Asker, Decision, categorize, reports_on_late_list};
+use path_ledger::{Birth, LedgerError, NewMessage, NewRecipient, RouteResult, Routed, Unrouted};
 use tokio_util::sync::CancellationToken;
 
 use crate::Intake;
@@ -15,6 +15,12 @@ const BATCH: u32 = 200;
 
 /// When the directory is asked again about a recipient it could not place.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Where a recipient goes, and the reports that are owed for it.
+struct Way {
+    routed: Routed,
+    notices: Vec<NewMessage>,
+}
 
 /// What a pass over the waiting came to.
 enum Pass {
@@ -55,8 +61,8 @@ impl Intake {
             let decision = self.who_is(unrouted).await;
             // One that could not be asked about says enough about the directory; the rest keeps its turn.
             let silent = matches!(decision, Decision::Later { .. });
-            let routed = self.way_of(unrouted, decision);
-            self.route_or_postpone(unrouted, routed).await?;
+            let way = self.way_of(unrouted, decision).await;
+            self.route_or_postpone(unrouted, way).await?;
             if silent {
                 return Ok(Pass::Done);
             }
@@ -66,13 +72,10 @@ impl Intake {
 
     /// Records the way. One that the book does not take is put off, so that it stands in nobody's way; a store that cannot
     /// write that either ends the pass.
-    async fn route_or_postpone(
-        &self,
-        unrouted: &Unrouted,
-        routed: Routed,
-    ) -> Result<(), LedgerError> {
+    async fn route_or_postpone(&self, unrouted: &Unrouted, way: Way) -> Result<(), LedgerError> {
         let id = unrouted.recipient.id;
-        let result = match self.ledger().route(unrouted, routed, Vec::new()).await {
+        let Way { routed, notices } = way;
+        let result = match self.ledger().route(unrouted, routed, notices).await {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(recipient = %id, %error, "its way could not be recorded; it is put off");
@@ -95,7 +98,8 @@ impl Intake {
         categorize(&self.parts.directory, &settings, &Asker::Ourselves, address).await
     }
 
-    fn way_of(&self, unrouted: &Unrouted, decision: Decision) -> Routed {
+    async fn way_of(&self, unrouted: &Unrouted, decision: Decision) -> Way {
+        let settings = self.settings();
         let recipient = &unrouted.recipient;
         let wanted = Wanted {
             address: recipient.address.clone(),
@@ -103,17 +107,26 @@ impl Intake {
             notify: recipient.notify,
             decision,
         };
-        match place(&self.settings(), wanted) {
+        let mut notices = Vec::new();
+        let routed = match place(&settings, wanted) {
             Placed::Itself(leaf) => Routed::Queued { next_hop: leaf.hop },
-            Placed::Replaced { cause, children } => Routed::Expanded {
+            Placed::Rewritten { cause, to } => Routed::Expanded {
                 cause,
-                children: children.into_iter().map(child).collect(),
+                children: vec![child(to)],
             },
+            Placed::Expanded { cause, children } => {
+                notices = reports_on_late_list(self.ledger(), &settings, unrouted).await;
+                Routed::Expanded {
+                    cause,
+                    children: children.into_iter().map(child).collect(),
+                }
+            }
             Placed::Later { reason } => Routed::Later {
                 retry_at: self.ledger().now() + ASK_AGAIN,
                 reason,
             },
-        }
+        };
+        Way { routed, notices }
     }
 }
 

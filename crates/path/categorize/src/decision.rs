@@ -30,7 +30,8 @@ pub enum Decision {
         /// Why.
         reason: String,
     },
-    /// Many addresses stand in its place, two or more.
+    /// Many addresses stand in its place, two or more: it is a list, and a report may be due (RFC 3461 s5.2.7.3); see
+    /// [`crate::reports_on_lists`].
     Expanded {
         /// What stands in its place; each address once. Some may be [`End::Nobody`], but not all.
         children: Vec<Child>,

@@ -14,11 +14,14 @@
 //!                     \------- answer -------/
 //! ```
 //!
+//! What the sender of a list's message hears is decided here too (`list`): the report on its expansion, and no success of its
+//! members.
+//!
 //! **Relay is closed** unless the asker is authenticated, comes from a network in the listener's `relay_from`, or is this
 //! server itself. That is asked of the recipient as it was given, never of what an alias leads to: an administrator made
 //! the alias.
 //!
-//! **Never.** Nothing is written here. No decision is made from a directory that could not be asked: that is
+//! **Never.** Nothing is written here: a report is composed, and stored by whoever records the expansion. No decision is made from a directory that could not be asked: that is
 //! [`Decision::Later`].
 //!
 //! **Limits.** [`DEPTH_MAX`] aliases on one way, [`CHILDREN_MAX`] ends of one recipient, [`LOOKUPS_MAX`] addresses looked
@@ -27,10 +30,12 @@
 mod asker;
 mod decision;
 mod expand;
+mod list;
 
 pub use asker::{Asker, Relay};
 pub use decision::{Child, Decision, End, original_recipient};
 pub use expand::{CHILDREN_MAX, DEPTH_MAX, Expansion, LOOKUPS_MAX};
+pub use list::{notify_of_members, reports_on_late_list, reports_on_lists};
 
 use std::time::Duration;
 

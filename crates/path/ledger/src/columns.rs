@@ -5,6 +5,41 @@ use std::str::FromStr;
 use ground_store::{Row, StoreError};
 use wire_message::Time;
 
+/// What of a damaged row can be read all the same, by place: nothing here fails.
+pub(crate) struct Remains<'a>(pub(crate) &'a Row);
+
+impl Remains<'_> {
+    pub(crate) fn int(&self, at: usize) -> Option<i64> {
+        self.0.optional_int(at).ok().flatten()
+    }
+
+    /// Zero when it is none.
+    pub(crate) fn count(&self, at: usize) -> u64 {
+        self.int(at)
+            .and_then(|count| u64::try_from(count).ok())
+            .unwrap_or(0)
+    }
+
+    pub(crate) fn time(&self, at: usize) -> Option<Time> {
+        self.int(at).map(Time::from_millis)
+    }
+
+    /// As in the listing of a whole row, where every time is one.
+    pub(crate) fn time_or_epoch(&self, at: usize) -> Time {
+        self.time(at).unwrap_or(Time::EPOCH)
+    }
+
+    pub(crate) fn maybe_text(&self, at: usize) -> Option<String> {
+        let text = self.0.optional_text(at).ok().flatten();
+        text.map(str::to_owned)
+    }
+
+    /// Empty when it is none.
+    pub(crate) fn text(&self, at: usize) -> String {
+        self.maybe_text(at).unwrap_or_default()
+    }
+}
+
 /// A place in a row. Each read takes the next column.
 pub(crate) struct Columns<'a> {
     row: &'a Row,

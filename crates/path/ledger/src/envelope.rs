@@ -47,7 +47,7 @@ impl Origin {
         }
     }
 
-    fn from_word(word: &str) -> Option<Origin> {
+    pub(crate) fn from_word(word: &str) -> Option<Origin> {
         Origin::ALL.into_iter().find(|origin| origin.word() == word)
     }
 }

@@ -9,7 +9,7 @@ use ground_store::{Query, Row, StoreError};
 use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
-use crate::columns::Columns;
+use crate::columns::{Columns, Remains};
 use crate::filter::{PAGE, PAGE_MAX, node_of_recipient};
 use crate::hop::hop_columns;
 use crate::recipient::{Recipient, recipient_columns};
@@ -311,28 +311,26 @@ fn listed(row: &Row) -> Result<Listed, StoreError> {
 /// A row that cannot be understood is listed all the same, by what of it can be read.
 fn damaged(row: &Row, error: &StoreError) -> Listed {
     // The places of `recipient_columns` and of what `LIST` adds to them.
-    let int = |at: usize| row.optional_int(at).ok().flatten();
-    let text = |at: usize| row.text(at).map(str::to_owned).unwrap_or_default();
-    let time = |at: usize| int(at).map(Time::from_millis);
-    let state = State::from_word(&text(6)).unwrap_or(State::Held);
+    let seen = Remains(row);
+    let state = State::from_word(&seen.text(6)).unwrap_or(State::Held);
     Listed {
-        id: MessageId::from_key(int(1).unwrap_or(0)),
-        recipient_id: RecipientId::from_key(int(0).unwrap_or(0)),
-        recipient: text(3),
-        sender: text(25),
+        id: MessageId::from_key(seen.int(1).unwrap_or(0)),
+        recipient_id: RecipientId::from_key(seen.int(0).unwrap_or(0)),
+        recipient: seen.text(3),
+        sender: seen.text(25),
         state,
         stage: stage(state).to_owned(),
-        next_hop: text(7),
-        attempts: int(8).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-        received_at: time(10).unwrap_or(Time::EPOCH),
-        deadline_at: time(13),
-        expires_at: time(14),
-        notify_at: time(12),
+        next_hop: seen.text(7),
+        attempts: u32::try_from(seen.count(8)).unwrap_or(0),
+        received_at: seen.time_or_epoch(10),
+        deadline_at: seen.time(13),
+        expires_at: seen.time(14),
+        notify_at: seen.time(12),
         next_try: None,
-        last_reply: text(20),
+        last_reply: seen.text(20),
         reason: error.to_string(),
-        size: int(26).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
-        node: text(27),
+        size: seen.count(26),
+        node: seen.text(27),
     }
 }
 

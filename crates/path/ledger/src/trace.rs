@@ -1,4 +1,6 @@
 //! The whole story of a message: what came in, who it went to, every attempt, every event, the reports it caused.
+//!
+//! A row that cannot be read never keeps the rest from being told: it stands in its place, as damaged, with what is left of it.
 
 use ground_store::{Query, Row, StoreError, Value};
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use crate::{
     event,
 };
 
+mod damaged;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +27,8 @@ pub const STORIES_MAX: u32 = 100;
 pub struct Story {
     /// Its id.
     pub id: MessageId,
+    /// What is wrong with its row; the rest is what can be read of it.
+    pub damaged: Option<String>,
     /// When it was accepted.
     #[serde(with = "crate::rfc3339")]
     pub received_at: Time,
@@ -31,8 +36,8 @@ pub struct Story {
     pub sender: String,
     /// Octets of the body.
     pub size: u64,
-    /// The way it came in.
-    pub origin: Origin,
+    /// The way it came in; `None` when that cannot be read.
+    pub origin: Option<Origin>,
     /// The listener's name.
     pub listener: String,
     /// The peer, `ip:port`.
@@ -66,6 +71,8 @@ pub struct Story {
 pub struct StoryRecipient {
     /// Its id.
     pub id: RecipientId,
+    /// What is wrong with its row; the rest is what can be read of it.
+    pub damaged: Option<String>,
     /// The expanded recipient it came from.
     pub parent: Option<RecipientId>,
     /// Where it goes.
@@ -106,6 +113,8 @@ pub struct StoryRecipient {
 /// An attempt of a story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoryAttempt {
+    /// What is wrong with its row; the rest is what can be read of it.
+    pub damaged: Option<String>,
     /// The node that made it.
     pub node: String,
     /// When it began.
@@ -128,8 +137,8 @@ pub struct StoryAttempt {
     pub reply: String,
     /// Octets sent.
     pub bytes: u64,
-    /// How it ended.
-    pub outcome: AttemptOutcome,
+    /// How it ended; `None` when that cannot be read.
+    pub outcome: Option<AttemptOutcome>,
     /// What was said; empty on success.
     pub transcript: String,
 }
@@ -203,42 +212,51 @@ impl Ledger {
         let Some(row) = message.first() else {
             return Ok(None);
         };
-        let message = Message::from_row(row)?;
-        let mut recipients = recipients
-            .iter()
-            .map(|row| Recipient::from_row(row).map(story_recipient))
-            .collect::<Result<Vec<_>, _>>()?;
-        for row in &attempts {
-            let (of, attempt) = story_attempt(row)?;
-            if let Some(recipient) = recipients.iter_mut().find(|one| one.id == of) {
-                recipient.attempts.push(attempt);
-            }
-        }
-        let events = events
-            .iter()
-            .map(Event::from_row)
-            .collect::<Result<_, _>>()?;
-        let reports = reports
+        let mut story = Message::from_row(row)
+            .map_or_else(|error| damaged::message(row, &error), story_of_message);
+        story.recipients = recipients.iter().map(recipient_of_row).collect();
+        story.events = events.iter().map(event_of_row).collect();
+        story.take_attempts(&attempts);
+        story.reports = reports
             .iter()
             .map(|row| row.int(0).map(MessageId::from_key))
             .collect::<Result<_, _>>()?;
-        Ok(Some(told(message, recipients, events, reports)))
+        Ok(Some(story))
     }
 }
 
-fn told(
-    message: Message,
-    recipients: Vec<StoryRecipient>,
-    events: Vec<Event>,
-    reports: Vec<MessageId>,
-) -> Story {
+impl Story {
+    /// Gives each recipient its attempts.
+    fn take_attempts(&mut self, rows: &[Row]) {
+        for row in rows {
+            let read = story_attempt(row);
+            let (of, attempt) = read.unwrap_or_else(|error| damaged::attempt(row, &error));
+            match self.recipients.iter_mut().find(|one| one.id == of) {
+                Some(recipient) => recipient.attempts.push(attempt),
+                None => self.events.push(damaged::astray(of, attempt)),
+            }
+        }
+    }
+}
+
+fn recipient_of_row(row: &Row) -> StoryRecipient {
+    Recipient::from_row(row).map_or_else(|error| damaged::recipient(row, &error), story_recipient)
+}
+
+fn event_of_row(row: &Row) -> Event {
+    Event::from_row(row).unwrap_or_else(|error| damaged::event(row, &error))
+}
+
+/// Without what the other rows say.
+fn story_of_message(message: Message) -> Story {
     let envelope = std::sync::Arc::unwrap_or_clone(message.envelope);
     Story {
         id: message.id,
+        damaged: None,
         received_at: envelope.received_at,
         sender: write_sender(&envelope.sender),
         size: message.size,
-        origin: envelope.origin,
+        origin: Some(envelope.origin),
         listener: envelope.listener,
         peer: envelope.peer,
         helo: envelope.helo,
@@ -249,9 +267,9 @@ fn told(
         subject: envelope.subject,
         cause: envelope.cause,
         body_kept: message.body.is_some(),
-        recipients,
-        events,
-        reports,
+        recipients: Vec::new(),
+        events: Vec::new(),
+        reports: Vec::new(),
     }
 }
 
@@ -263,6 +281,7 @@ fn story_recipient(recipient: Recipient) -> StoryRecipient {
     };
     StoryRecipient {
         id: recipient.id,
+        damaged: None,
         parent: recipient.parent,
         address: recipient.address.to_string(),
         state: recipient.state,
@@ -289,6 +308,7 @@ fn story_attempt(row: &Row) -> Result<(RecipientId, StoryAttempt), StoreError> {
     let mut columns = Columns::of(row);
     let of = RecipientId::from_key(columns.int()?);
     let attempt = StoryAttempt {
+        damaged: None,
         node: columns.string()?,
         started_at: columns.time()?,
         ended_at: columns.time()?,
@@ -299,7 +319,7 @@ fn story_attempt(row: &Row) -> Result<(RecipientId, StoryAttempt), StoreError> {
         last_command: columns.string()?,
         reply: columns.string()?,
         bytes: columns.count()?,
-        outcome: columns.word("an outcome", AttemptOutcome::from_word)?,
+        outcome: Some(columns.word("an outcome", AttemptOutcome::from_word)?),
         transcript: columns.string()?,
     };
     Ok((of, attempt))

@@ -1,6 +1,8 @@
 //! The message a report tells of, and how much of it is returned (RFC 3461 s4.3).
 
 use bytes::{Bytes, BytesMut};
+use ground_store::StoreError;
+use ground_store::bodies::{BodyReader, NewBody};
 use path_ledger::{BodyRef, Envelope, Ledger, LedgerError, MessageId, OpenBody};
 use wire_message::header::{HEAD_MAX, HeadWriter, encode_words, find_end};
 use wire_message::report::{Action, Extent, Original, RETURN_MAX};
@@ -95,14 +97,36 @@ impl Content {
             Content::Gone
         })
     }
+
+    /// Reads the head of a body that is about to be stored. What cannot be read is logged and [`Content::Gone`].
+    pub async fn of_new(ledger: &Ledger, body: &NewBody) -> Content {
+        let spooled = match body {
+            NewBody::Inline(content) => return Content::Whole(content.clone()),
+            NewBody::File(spooled) => spooled,
+        };
+        let read = match ledger.store().read_spooled(spooled).await {
+            Ok(reader) => head_of(reader).await,
+            Err(error) => Err(error),
+        };
+        read.map_or_else(
+            |error| {
+                tracing::error!(file = spooled.name(), %error, "a body cannot be read for the report on it");
+                Content::Gone
+            },
+            Content::Head,
+        )
+    }
 }
 
 /// The beginning of a body: its head, and what came with it.
 async fn head(ledger: &Ledger, body: &BodyRef) -> Result<Bytes, LedgerError> {
-    let mut reader = match ledger.body(body).await? {
-        OpenBody::Ready(content) => return Ok(content),
-        OpenBody::Stored(reader) => reader,
-    };
+    match ledger.body(body).await? {
+        OpenBody::Ready(content) => Ok(content),
+        OpenBody::Stored(reader) => Ok(head_of(*reader).await?),
+    }
+}
+
+async fn head_of(mut reader: BodyReader) -> Result<Bytes, StoreError> {
     let mut read = BytesMut::new();
     while read.len() < HEAD_MAX && find_end(&read).is_none() {
         let Some(chunk) = reader.next().await? else {

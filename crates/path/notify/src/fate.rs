@@ -1,6 +1,6 @@
 //! What became of a message for one recipient, and the words that decided it.
 
-use path_ledger::{JobRecipient, MessageId, Recipient};
+use path_ledger::{JobRecipient, MessageId, NewRecipient, Recipient};
 use wire_message::report::{Action, Diagnostic, Outcome};
 use wire_message::{Address, Class, EnhancedStatus, OriginalRecipient, Time};
 use wire_smtp::command::Notify;
@@ -75,6 +75,19 @@ impl Fate {
             orcpt: recipient.orcpt.clone(),
             notify: recipient.notify,
             expires_at: recipient.expires_at,
+            last_attempt: None,
+            said,
+        }
+    }
+
+    /// What became of a recipient at its acceptance.
+    #[must_use]
+    pub fn of_new(recipient: &NewRecipient, said: Said) -> Self {
+        Self {
+            address: recipient.address.clone(),
+            orcpt: recipient.orcpt.clone(),
+            notify: recipient.notify,
+            expires_at: None,
             last_attempt: None,
             said,
         }

@@ -20,10 +20,10 @@ impl Explain {
         let Answer::Rows { rows: hops } = context.ask(Question::Queue).await? else {
             return Ok(Exit::Refused);
         };
-        let recipients = rows
+        let reasons: Vec<Value> = rows
             .iter()
-            .filter_map(|story| story.get("recipients")?.as_array());
-        let reasons: Vec<Value> = recipients.flatten().map(|one| reason(one, &hops)).collect();
+            .flat_map(|story| reasons(story, &hops))
+            .collect();
         if context.json {
             print::out(&json!({ "id": self.id, "recipients": reasons }).to_string())?;
             return Ok(Exit::Done);
@@ -39,7 +39,18 @@ impl Explain {
     }
 }
 
-fn reason(recipient: &Value, hops: &[Value]) -> Value {
+fn reasons(story: &Value, hops: &[Value]) -> Vec<Value> {
+    let recipients = story.get("recipients").and_then(Value::as_array);
+    let each = recipients.into_iter().flatten();
+    each.map(|one| {
+        let damage = [one, story].map(|row| row.get("damaged").and_then(Value::as_str));
+        reason(one, hops, damage.into_iter().flatten().next())
+    })
+    .collect()
+}
+
+/// `damage` is what cannot be read of the recipient or its message.
+fn reason(recipient: &Value, hops: &[Value], damage: Option<&str>) -> Value {
     let field = |name: &str| print::text(recipient.get(name));
     let next_hop = field("next_hop");
     let hop = hops
@@ -69,12 +80,15 @@ fn reason(recipient: &Value, hops: &[Value]) -> Value {
             field("cause")
         ),
     };
-    let end = match field("expires_at").as_str() {
-        "-" => String::new(),
-        expires if recipient.get("finished_at").is_none_or(Value::is_null) => {
-            format!("; returned to its sender at {expires} if nothing helps")
-        }
-        _ => String::new(),
+    let is_over = !recipient.get("finished_at").is_none_or(Value::is_null);
+    let expires = field("expires_at");
+    let end = match (damage, expires.as_str()) {
+        (_, "-") => String::new(),
+        _ if is_over => String::new(),
+        (None, expires) => format!("; returned to its sender at {expires} if nothing helps"),
+        (Some(damage), expires) => format!(
+            "; it cannot be read ({damage}), so it is held when it is next looked at, and a dead letter at {expires} if nobody mends it"
+        ),
     };
     json!({
         "recipient": field("address"),

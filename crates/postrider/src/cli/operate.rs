@@ -120,17 +120,25 @@ impl Export {
             return print::answer(&answer, context.json, PREVIEW);
         };
         let messages = fact.get("messages").and_then(Value::as_array);
+        let mut exit = done(&answer);
         for id in messages.into_iter().flatten().filter_map(Value::as_str) {
             let Ok(id) = id.parse::<MessageId>() else {
                 continue;
             };
-            let question = Question::Body { id };
-            if let Answer::Octets { content } = context.ask(question).await? {
-                self.write(id, &content)?;
+            match context.ask(Question::Body { id }).await {
+                Ok(Answer::Octets { content }) => self.write(id, &content)?,
+                Ok(Answer::One { .. } | Answer::Rows { .. } | Answer::Refused { .. }) => {
+                    exit = Exit::Refused;
+                }
+                // Why has been said. A body that cannot be read keeps no other from being written.
+                Err(ended) => {
+                    print::error(&format!("{id} is not written out"));
+                    exit = ended;
+                }
             }
         }
         print::answer(&answer, context.json, PREVIEW)?;
-        Ok(done(&answer))
+        Ok(exit)
     }
 
     fn write(&self, id: MessageId, content: &[u8]) -> Result<(), Exit> {

@@ -50,6 +50,7 @@ fn tell(story: &Value) -> Result<(), Exit> {
         field(story, "subject"),
     ))?;
     for (label, name) in [
+        ("damaged", "damaged"),
         ("accepted", "received_at"),
         ("peer", "peer"),
         ("helo", "helo"),
@@ -91,6 +92,7 @@ fn tell_recipient(recipient: &Value, all: &[Value]) -> Result<(), Exit> {
         print::out(&format!("    in place of: {}", field(parent, "address")))?;
     }
     for (label, name) in [
+        ("damaged", "damaged"),
         ("held because", "hold_reason"),
         ("held by", "held_by"),
         ("last reply", "last_reply"),
@@ -113,6 +115,9 @@ fn tell_recipient(recipient: &Value, all: &[Value]) -> Result<(), Exit> {
             field(attempt, "address"),
             field(attempt, "reply"),
         ))?;
+        if let Some(why) = attempt.get("damaged").and_then(Value::as_str) {
+            print::out(&format!("      damaged: {why}"))?;
+        }
     }
     Ok(())
 }

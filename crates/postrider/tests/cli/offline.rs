@@ -349,6 +349,14 @@ fn an_act_without_a_filter_is_refused() {
 
 #[test]
 fn an_export_writes_the_message_as_it_was_accepted() {
+    let (house, id) = with_one_message();
+    house.ok(&["export", &id]);
+    let file = std::fs::read_to_string(house.folder.path().join(format!("{id}.eml"))).unwrap();
+    assert!(file.contains("Subject: out\r\n"), "{file}");
+}
+
+/// A house with one message that waits, and its id.
+fn with_one_message() -> (House, String) {
     let house = House::new();
     let sent = house.run_with(
         &["sendmail", "-f", "bob@far.test", "x@far.test"],
@@ -359,9 +367,53 @@ fn an_export_writes_the_message_as_it_was_accepted() {
         .as_str()
         .unwrap()
         .to_owned();
-    house.ok(&["export", &id]);
-    let file = std::fs::read_to_string(house.folder.path().join(format!("{id}.eml"))).unwrap();
-    assert!(file.contains("Subject: out\r\n"), "{file}");
+    (house, id)
+}
+
+#[test]
+fn a_damaged_message_is_traced_explained_and_exported_all_the_same() {
+    for damage in [
+        "UPDATE recipient SET address = 'no address'",
+        "UPDATE message SET sender = 'no address'",
+    ] {
+        let (house, id) = with_one_message();
+        house.sql(damage);
+        let told = house.ok(&["trace", &id]);
+        assert!(
+            told.contains("  damaged: ") && told.contains("no address"),
+            "{told}"
+        );
+        let why = house.ok(&["explain", &id]);
+        assert!(
+            why.contains("it cannot be read (") && why.contains("dead letter at"),
+            "{why}"
+        );
+        house.ok(&["export", &id]);
+        let file = std::fs::read_to_string(house.folder.path().join(format!("{id}.eml")));
+        assert!(file.unwrap().contains("Subject: out\r\n"), "{damage}");
+    }
+}
+
+#[test]
+fn an_export_says_which_body_it_could_not_write_and_writes_the_others() {
+    let (house, broken) = with_one_message();
+    house.sql("UPDATE body SET content = x'00'");
+    let letter = "Subject: second\n\nhi\n";
+    house.run_with(&["sendmail", "-f", "bob@far.test", "x@far.test"], letter);
+    let output = house.run(&["export", "--all"]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = stderr(&output);
+    assert!(
+        said.contains(&format!("{broken} is not written out")),
+        "{said}"
+    );
+    let files = std::fs::read_dir(house.folder.path()).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let written: Vec<String> = names.filter(|name| name.ends_with(".eml")).collect();
+    assert!(
+        matches!(&written[..], [one] if !one.starts_with(&broken)),
+        "{written:?}"
+    );
 }
 
 #[test]

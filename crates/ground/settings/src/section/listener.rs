@@ -1,4 +1,4 @@
-//! Where mail and its readers come in.
+//! Where mail comes in.
 
 use std::net::SocketAddr;
 
@@ -16,12 +16,12 @@ words! {
         Submission = "submission",
         /// Mail from a server that trusts us with each recipient (RFC 2033).
         Lmtp = "lmtp",
-        /// Users read their mail (RFC 9051).
-        Imap = "imap",
-        /// Users fetch their mail (RFC 1939).
-        Pop3 = "pop3",
-        /// Web, API and metrics.
-        Http = "http",
+    }
+    // Nobody finds out from silence that nothing listens.
+    absent {
+        "imap" = "remove this listener; mail is read with: postrider mail",
+        "pop3" = "remove this listener; mail is read with: postrider mail",
+        "http" = "remove this listener; the queue is seen with: postrider queue",
     }
 }
 
@@ -60,7 +60,7 @@ words! {
 }
 
 section! {
-    /// Where mail and its readers come in: one section for each address. A reload opens, closes and moves listeners, all that
+    /// Where mail comes in: one section for each address. A reload opens, closes and moves listeners, all that
     /// are asked for or none: when one cannot be opened everything stays as it was, the reload says which and why, and is not
     /// tried again by itself. Sessions of a listener that moved go on; those of one that is gone are told 421 between two
     /// messages. A session keeps the protocol and the encryption it began with, and takes up the rest with its next message.
@@ -75,13 +75,13 @@ section! {
     /// Where it listens. A Unix socket is for LMTP.
     address: Endpoint = required(Endpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], 2525)))), any();
 
-    /// How it encrypts. Unset: "off" for LMTP and HTTP, "starttls" for the rest.
+    /// How it encrypts. Unset: "off" for LMTP, "starttls" for the rest.
     tls: Option<ListenerTls> = default(None), any();
 
     /// Whether each connection starts with a PROXY protocol header (v1 or v2) that names the real client. Only for a port that nobody but the proxy can reach.
     proxy_protocol: bool = default(false), any();
 
-    /// Whether clients log in. Unset: "required" for submission, IMAP and POP3, "off" for the rest.
+    /// Whether clients log in. Unset: "required" for submission, "off" for the rest.
     auth: Option<Auth> = default(None), any();
 
     /// Which sender a client that logged in may give (MAIL FROM); others are answered 553 5.7.1. `From:` is not looked at.
@@ -122,10 +122,8 @@ impl Listener {
     /// How this listener encrypts, by its own word or its protocol's.
     pub fn tls(&self) -> ListenerTls {
         self.tls.unwrap_or(match self.protocol {
-            Protocol::Lmtp | Protocol::Http => ListenerTls::Off,
-            Protocol::Smtp | Protocol::Submission | Protocol::Imap | Protocol::Pop3 => {
-                ListenerTls::Starttls
-            }
+            Protocol::Lmtp => ListenerTls::Off,
+            Protocol::Smtp | Protocol::Submission => ListenerTls::Starttls,
         })
     }
 
@@ -133,9 +131,7 @@ impl Listener {
     pub fn auth(&self) -> Auth {
         self.auth.unwrap_or(match self.protocol {
             Protocol::Submission => Auth::Required,
-            Protocol::Smtp | Protocol::Lmtp | Protocol::Imap | Protocol::Pop3 | Protocol::Http => {
-                Auth::Off
-            }
+            Protocol::Smtp | Protocol::Lmtp => Auth::Off,
         })
     }
 
@@ -164,13 +160,6 @@ fn agree(listener: &Listener, agreement: &mut Agreement<'_>) {
             &["tls", "auth", "protocol"],
             "clients log in here, and passwords never cross the wire in the clear",
             r#"set tls = "starttls" or "implicit", or auth = "off""#,
-        );
-    }
-    if protocol == Protocol::Http && listener.tls() == ListenerTls::Starttls {
-        agreement.complain(
-            &["tls", "protocol"],
-            "HTTP has no STARTTLS",
-            r#"set tls = "implicit" or "off""#,
         );
     }
     if !matches!(listener.address, Endpoint::Unix(_)) {

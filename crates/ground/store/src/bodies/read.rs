@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use ground_world::disk::OpenFile;
 
-use super::{CHUNK_BYTES, trouble};
+use super::{CHUNK_BYTES, SpooledBody, trouble};
 use crate::{Query, Row, Store, StoreError};
 
 const READ: &str = "SELECT size, checksum, file, content FROM body WHERE id = $1";
@@ -14,7 +14,8 @@ const READ: &str = "SELECT size, checksum, file, content FROM body WHERE id = $1
 /// `None` is it certain that what came before was right.
 pub struct BodyReader {
     store: Store,
-    id: i64,
+    /// Which, for whoever reads of its damage.
+    name: String,
     size: u64,
     checksum: Bytes,
     hasher: blake3::Hasher,
@@ -38,26 +39,37 @@ impl Store {
             return Ok(None);
         };
         let source = self.source(id, row).await?;
-        Ok(Some(BodyReader {
-            store: self.clone(),
-            id,
-            size: u64::try_from(row.int(0)?).unwrap_or(0),
-            checksum: row.blob(1)?.clone(),
-            hasher: blake3::Hasher::new(),
-            read: 0,
-            source,
-        }))
+        let size = u64::try_from(row.int(0)?).unwrap_or(0);
+        let checksum = row.blob(1)?.clone();
+        let reader = BodyReader::new(self, id.to_string(), size, checksum, source);
+        Ok(Some(reader))
+    }
+
+    /// Opens a body that stands in its file, before a row names it.
+    ///
+    /// # Errors
+    /// As [`Store::read_body`].
+    pub async fn read_spooled(&self, spooled: &SpooledBody) -> Result<BodyReader, StoreError> {
+        let name = spooled.name().to_owned();
+        let source = self.file_source(&name, &name).await?;
+        let checksum = Bytes::copy_from_slice(spooled.checksum());
+        let size = spooled.size();
+        Ok(BodyReader::new(self, name, size, checksum, source))
     }
 
     async fn source(&self, id: i64, row: &Row) -> Result<Source, StoreError> {
         let Some(name) = row.optional_text(2)? else {
             return Ok(Source::Inline(row.blob(3)?.clone()));
         };
-        let path = self.body_file(name)?;
+        self.file_source(&id.to_string(), name).await
+    }
+
+    async fn file_source(&self, body: &str, file: &str) -> Result<Source, StoreError> {
+        let path = self.body_file(file)?;
         match self.within(self.shared.world.disk.open(&path)).await? {
             Ok(file) => Ok(Source::File(path, file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StoreError::Damaged(
-                format!("body {id}: its file {} is gone", path.display()),
+                format!("body {body}: its file {} is gone", path.display()),
             )),
             Err(error) => Err(trouble(&path, &error)),
         }
@@ -65,6 +77,18 @@ impl Store {
 }
 
 impl BodyReader {
+    fn new(store: &Store, name: String, size: u64, checksum: Bytes, source: Source) -> Self {
+        Self {
+            store: store.clone(),
+            name,
+            size,
+            checksum,
+            hasher: blake3::Hasher::new(),
+            read: 0,
+            source,
+        }
+    }
+
     /// Octets of the whole body.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -103,13 +127,13 @@ impl BodyReader {
         if self.read != self.size {
             return Err(StoreError::Damaged(format!(
                 "body {} has {} octets, not {}",
-                self.id, self.read, self.size
+                self.name, self.read, self.size
             )));
         }
         if self.hasher.finalize().as_bytes().as_slice() != self.checksum.as_ref() {
-            let id = self.id;
+            let name = &self.name;
             return Err(StoreError::Damaged(format!(
-                "body {id} differs from its checksum"
+                "body {name} differs from its checksum"
             )));
         }
         Ok(())
@@ -121,9 +145,9 @@ impl BodyReader {
     /// [`StoreError::Refused`] when it has more than `limit` octets; otherwise as [`BodyReader::next`].
     pub async fn whole(mut self, limit: usize) -> Result<Bytes, StoreError> {
         if self.size > limit as u64 {
-            let (id, size) = (self.id, self.size);
+            let (name, size) = (&self.name, self.size);
             return Err(StoreError::Refused(format!(
-                "body {id} has {size} octets, more than the {limit} asked for"
+                "body {name} has {size} octets, more than the {limit} asked for"
             )));
         }
         let mut content = Vec::with_capacity(limit.min(CHUNK_BYTES));

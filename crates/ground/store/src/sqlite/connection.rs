@@ -231,9 +231,9 @@ fn value(found: ValueRef<'_>) -> Result<Value, StoreError> {
         ValueRef::Real(real) => Err(StoreError::Damaged(format!(
             "a floating point number ({real}) where none can be"
         ))),
-        ValueRef::Text(text) => std::str::from_utf8(text)
-            .map(Value::from)
-            .map_err(|error| StoreError::Damaged(format!("text that is not UTF-8: {error}"))),
+        // Text that is not UTF-8 is damage of one value: who reads it as text says so, and the other rows are read.
+        ValueRef::Text(text) => Ok(std::str::from_utf8(text)
+            .map_or_else(|_| Value::Blob(Bytes::copy_from_slice(text)), Value::from)),
         ValueRef::Blob(octets) => Ok(Value::Blob(Bytes::copy_from_slice(octets))),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use ground_settings::Settings;
-use path_categorize::{Child, Decision, End};
+use path_categorize::{Child, Decision, End, notify_of_members};
 use path_ledger::{Birth, Handoff, HopKey, NewRecipient, Slot};
 use path_route::route;
 use wire_message::{Address, OriginalRecipient};
@@ -14,12 +14,11 @@ use wire_smtp::command::Notify;
 
 use super::recipient::{Recipients, Wanted};
 
-#[cfg(test)]
-mod tests;
-
 /// The recipients as they are born, and the room that was reserved for them.
 pub(crate) struct Births {
     pub(crate) recipients: Vec<NewRecipient>,
+    /// Places of those that are lists: their senders may be owed a report.
+    pub(crate) lists: Vec<usize>,
     pub(crate) slots: Vec<Slot>,
 }
 
@@ -28,11 +27,18 @@ pub(crate) struct Births {
 pub(crate) enum Placed {
     /// One way, under the address as it was given.
     Itself(Leaf),
-    /// Replaced by others; one row more, so that it is found under the name it was asked for by.
-    Replaced {
+    /// Replaced by another; one row more, so that it is found under the name it was asked for by.
+    Rewritten {
         /// By which alias or catch-all.
         cause: String,
-        /// One or more; each address once.
+        /// What stands in its place.
+        to: Leaf,
+    },
+    /// A list: replaced by several others.
+    Expanded {
+        /// By which alias or group.
+        cause: String,
+        /// Two or more; each address once.
         children: Vec<Leaf>,
     },
     /// The directory has to be asked again.
@@ -79,16 +85,16 @@ pub(crate) fn place(settings: &Settings, wanted: Wanted) -> Placed {
         // What the sender asked for goes on with a single address (RFC 3461 s5.2.7.2).
         Decision::Rewritten { to, reason } => {
             let orcpt = orcpt.unwrap_or_else(|| OriginalRecipient::from(&address));
-            Placed::Replaced {
+            Placed::Rewritten {
                 cause: reason,
-                children: vec![child(settings, to, orcpt, notify)],
+                to: child(settings, to, orcpt, notify),
             }
         }
         Decision::Expanded { children, reason } => {
             let orcpt = orcpt.unwrap_or_else(|| OriginalRecipient::from(&address));
-            let notify = of_child(notify);
+            let notify = notify_of_members(notify);
             let child = |one: Child| child(settings, one, orcpt.clone(), notify);
-            Placed::Replaced {
+            Placed::Expanded {
                 cause: reason,
                 children: children.into_iter().map(child).collect(),
             }
@@ -118,19 +124,6 @@ fn hop_of(settings: &Settings, child: &Child) -> HopKey {
     }
 }
 
-/// Of a list's members no success is told: the sender hears that it was expanded (RFC 3461 s5.2.7.3).
-fn of_child(notify: Option<Notify>) -> Option<Notify> {
-    match notify? {
-        Notify::Never => Some(Notify::Never),
-        Notify::On { failure, delay, .. } if failure || delay => Some(Notify::On {
-            success: false,
-            failure,
-            delay,
-        }),
-        Notify::On { .. } => Some(Notify::Never),
-    }
-}
-
 impl Births {
     /// Places all recipients and reserves the queue's room.
     pub(crate) fn of(settings: &Settings, handoff: &Handoff, recipients: Recipients) -> Births {
@@ -139,6 +132,7 @@ impl Births {
             handoff,
             births: Births {
                 recipients: Vec::with_capacity(wanted.len()),
+                lists: Vec::new(),
                 slots: Vec::new(),
             },
             full: Vec::new(),
@@ -154,7 +148,8 @@ impl Births {
             match place(settings, one) {
                 Placed::Itself(leaf) if alone => nursery.leaf(leaf, None),
                 Placed::Itself(leaf) => nursery.leaf_once(leaf, None),
-                Placed::Replaced { cause, children } => nursery.family(given, cause, children),
+                Placed::Rewritten { cause, to } => nursery.family(given, cause, vec![to]),
+                Placed::Expanded { cause, children } => nursery.list(given, cause, children),
                 Placed::Later { reason } => nursery.waiting(given, reason),
             }
         }
@@ -207,6 +202,11 @@ impl Nursery<'_> {
             parent,
             birth,
         });
+    }
+
+    fn list(&mut self, given: Given, cause: String, children: Vec<Leaf>) {
+        self.births.lists.push(self.births.recipients.len());
+        self.family(given, cause, children);
     }
 
     fn family(&mut self, given: Given, cause: String, children: Vec<Leaf>) {

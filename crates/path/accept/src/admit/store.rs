@@ -1,14 +1,12 @@
 //! The one place where admission writes the book: one unit, flushed; then the queue is given its jobs.
 
 use ground_store::StoreError;
-use ground_store::bodies::NewBody;
-use path_ledger::{Accepted, Envelope, LedgerError, MessageId, NewMessage};
+use path_ledger::{Accepted, Envelope, LedgerError, MessageId, NewMessage, Slot};
 use wire_message::Time;
 use wire_smtp::command::MailParams;
 use wire_smtp::reply::Reply;
 
 use super::Arrival;
-use super::birth::Births;
 use super::head::Facts;
 use crate::Intake;
 
@@ -37,29 +35,21 @@ pub(crate) fn envelope(arrival: Arrival, mail: MailParams, facts: Facts, at: Tim
 }
 
 impl Intake {
-    /// Writes the message, and hands over what was born claimed.
+    /// Writes the message with the reports that its acceptance owes, and hands over what was born claimed.
     pub(crate) async fn store(
         &self,
-        id: MessageId,
-        envelope: Envelope,
-        body: NewBody,
-        births: Births,
+        new: NewMessage,
+        notices: Vec<NewMessage>,
+        mut slots: Vec<Slot>,
     ) -> Result<MessageId, Reply> {
-        let Births { recipients, slots } = births;
-        let (count, size) = (recipients.len(), body.size());
+        let (id, count, size) = (new.id, new.recipients.len(), new.body.size());
         let told = tracing::enabled!(tracing::Level::INFO)
-            .then(|| (envelope.sender.to_string(), envelope.peer.clone()));
-        let new = NewMessage {
-            id,
-            envelope,
-            body,
-            recipients,
-        };
-        let Accepted { id, jobs } = self.ledger().accept(new).await.map_err(|error| {
+            .then(|| (new.envelope.sender.to_string(), new.envelope.peer.clone()));
+        let accepted = self.ledger().accept_with_notices(new, notices).await;
+        let Accepted { id, jobs } = accepted.map_err(|error| {
             tracing::warn!(%id, %error, "a message could not be stored");
             ledger_trouble(&error)
         })?;
-        let mut slots = slots;
         for job in jobs {
             if let Some(at) = slots.iter().position(|slot| *slot.hop() == job.next_hop) {
                 slots.swap_remove(at).hand_over(job);

@@ -48,6 +48,6 @@ fn dialect(listener: &Listener) -> Dialect {
     match listener.protocol {
         Protocol::Submission => Dialect::Submission,
         Protocol::Lmtp => Dialect::Lmtp,
-        Protocol::Smtp | Protocol::Imap | Protocol::Pop3 | Protocol::Http => Dialect::Smtp,
+        Protocol::Smtp => Dialect::Smtp,
     }
 }

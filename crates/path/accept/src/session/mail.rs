@@ -99,7 +99,7 @@ impl Session {
             origin: match self.listener.protocol {
                 Protocol::Submission => Origin::Submission,
                 Protocol::Lmtp => Origin::Lmtp,
-                Protocol::Smtp | Protocol::Imap | Protocol::Pop3 | Protocol::Http => Origin::Smtp,
+                Protocol::Smtp => Origin::Smtp,
             },
             listener: self.listener.name.clone(),
             peer: self.peer,
