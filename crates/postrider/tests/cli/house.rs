@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use ground_store::{Options, Sql, Store, Unit};
 use ground_world::net::ConnectOptions;
 use ground_world::tls::{PlatformRoots, Verify};
 use ground_world::{World, WorldOptions};
@@ -155,6 +156,22 @@ impl House {
             "--password",
             "correct horse",
         ]);
+    }
+
+    /// Writes into the store, which nobody else has open, more than commands could in a test's time.
+    pub fn sql(&self, text: &'static str) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut options = WorldOptions::default();
+            options.dns.servers = vec!["127.0.0.1:9".parse().unwrap()];
+            let world = World::real(&options).unwrap();
+            let file = self.folder.path().join("data/postrider.db");
+            let url = format!("sqlite:{}", file.display());
+            let store = Store::open(&url, Options::default(), &world).await.unwrap();
+            let mut unit = Unit::new();
+            unit.write(Sql::new(text), Vec::new());
+            store.write(unit).await.unwrap();
+        });
     }
 
     pub fn serve(&self, arguments: &[&str]) -> Served {
