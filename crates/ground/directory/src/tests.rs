@@ -1,7 +1,8 @@
-//! The directory's promises, on a store in memory and a simulated world.
+//! The directory's promises, on a store of the engine that the run is about and a simulated world.
 
 use std::time::Duration;
 
+use ground_store::contract::{Fresh, fresh};
 use ground_store::{Query, Sql, Unit};
 use wire_message::{Address, Domain, DomainName};
 
@@ -11,6 +12,7 @@ pub(crate) struct House {
     pub(crate) world: World,
     pub(crate) store: Store,
     pub(crate) directory: Directory,
+    _fresh: Fresh,
 }
 
 /// Cheap hashes, or the tests would do little else.
@@ -21,15 +23,13 @@ pub(crate) const CHEAP: PasswordCost = PasswordCost {
 
 pub(crate) async fn house() -> House {
     let (world, _simulation) = World::simulated(1);
-    let options = ground_store::Options::default();
-    let store = Store::open("sqlite::memory:", options, &world)
-        .await
-        .unwrap();
-    let directory = another(&store, &world);
+    let fresh = fresh(&world).await.unwrap();
+    let directory = another(&fresh.store, &world);
     House {
         world,
-        store,
+        store: fresh.store.clone(),
         directory,
+        _fresh: fresh,
     }
 }
 

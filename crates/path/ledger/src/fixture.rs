@@ -1,11 +1,12 @@
-//! A book in memory in a simulated world, for the tests of this crate.
+//! A book in a simulated world, in memory or on the PostgreSQL server that the run is about, for the tests of this crate.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use ground_settings::Settings;
 use ground_store::bodies::NewBody;
-use ground_store::{Options, Query, Store, Value};
+use ground_store::contract::{Fresh, fresh};
+use ground_store::{Query, Value};
 use ground_world::{Simulation, World};
 use wire_message::{Address, ReversePath, Time};
 use wire_smtp::command::BodyType;
@@ -21,15 +22,18 @@ pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) struct Book {
     pub(crate) ledger: Ledger,
     pub(crate) simulation: Simulation,
+    _fresh: Fresh,
 }
 
 pub(crate) async fn book() -> Book {
     let (world, simulation) = World::simulated(7);
-    let store = Store::open("sqlite::memory:", Options::default(), &world)
-        .await
-        .unwrap();
-    let ledger = Ledger::open(store, world, options()).await.unwrap();
-    Book { ledger, simulation }
+    let fresh = fresh(&world).await.unwrap();
+    let ledger = Ledger::open(fresh.store.clone(), world, options());
+    Book {
+        ledger: ledger.await.unwrap(),
+        simulation,
+        _fresh: fresh,
+    }
 }
 
 pub(crate) fn options() -> LedgerOptions {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use ground_world::disk::OpenFile;
 
-use super::{CHUNK_BYTES, trouble};
+use super::{CHUNK_BYTES, LargeBodies, nowhere, trouble};
 use crate::{Query, Row, Store, StoreError};
 
 const READ: &str = "SELECT size, checksum, file, content FROM body WHERE id = $1";
@@ -25,6 +25,8 @@ pub struct BodyReader {
 enum Source {
     Inline(Bytes),
     File(PathBuf, OpenFile),
+    /// The file's name and the place of its next chunk.
+    Rows(String, i64),
 }
 
 impl Store {
@@ -53,7 +55,12 @@ impl Store {
         let Some(name) = row.optional_text(2)? else {
             return Ok(Source::Inline(row.blob(3)?.clone()));
         };
-        let path = self.body_file(name)?;
+        let folder = match &self.shared.large_bodies {
+            LargeBodies::Nowhere => return Err(nowhere()),
+            LargeBodies::Rows => return Ok(Source::Rows(name.to_owned(), 0)),
+            LargeBodies::Folder(folder) => folder,
+        };
+        let path = folder.join(name);
         match self.within(self.shared.world.disk.open(&path)).await? {
             Ok(file) => Ok(Source::File(path, file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StoreError::Damaged(
@@ -95,6 +102,11 @@ impl BodyReader {
                 let reading = file.read_at(self.read, CHUNK_BYTES);
                 let read = self.store.within(reading).await?;
                 read.map_err(|error| trouble(path, &error))
+            }
+            Source::Rows(file, place) => {
+                let chunk = self.store.read_chunk(file, *place).await?;
+                *place += 1;
+                Ok(chunk.unwrap_or_default())
             }
         }
     }
