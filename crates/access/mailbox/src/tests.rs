@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ground_directory::{AccountId, Change, Directory, DirectoryError, NewPassword, Options};
 use ground_store::bodies::{self, NewBody};
-use ground_store::contract::{Fresh, fresh};
+use ground_store::contract::fresh;
 use ground_store::{Expect, Query, Sql, Store, StoreError, Unit};
 use ground_world::World;
 use path_ledger::{MessageId, RecipientId};
@@ -16,7 +16,6 @@ struct House {
     directory: Directory,
     mailboxes: Mailboxes,
     jo: AccountId,
-    _fresh: Fresh,
 }
 
 fn jo() -> Address {
@@ -25,8 +24,7 @@ fn jo() -> Address {
 
 async fn house(quota: Option<u64>) -> House {
     let (world, _simulation) = World::simulated(1);
-    let fresh = fresh(&world).await.unwrap();
-    let store = fresh.store.clone();
+    let store = fresh(&world).await.unwrap();
     let directory = Directory::open(store.clone(), world, &Options::default());
     let name = DomainName::parse("here.test").unwrap();
     let apply = async |change| directory.apply(&change, Unit::new()).await.unwrap();
@@ -44,7 +42,6 @@ async fn house(quota: Option<u64>) -> House {
         directory,
         mailboxes,
         jo,
-        _fresh: fresh,
     }
 }
 

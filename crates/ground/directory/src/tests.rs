@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ground_store::contract::{Fresh, fresh};
+use ground_store::contract::fresh;
 use ground_store::{Query, Sql, Unit};
 use wire_message::{Address, Domain, DomainName};
 
@@ -12,7 +12,6 @@ pub(crate) struct House {
     pub(crate) world: World,
     pub(crate) store: Store,
     pub(crate) directory: Directory,
-    _fresh: Fresh,
 }
 
 /// Cheap hashes, or the tests would do little else.
@@ -23,13 +22,12 @@ pub(crate) const CHEAP: PasswordCost = PasswordCost {
 
 pub(crate) async fn house() -> House {
     let (world, _simulation) = World::simulated(1);
-    let fresh = fresh(&world).await.unwrap();
-    let directory = another(&fresh.store, &world);
+    let store = fresh(&world).await.unwrap();
+    let directory = another(&store, &world);
     House {
         world,
-        store: fresh.store.clone(),
+        store,
         directory,
-        _fresh: fresh,
     }
 }
 

@@ -11,7 +11,7 @@ mod rules;
 mod sample;
 mod writes;
 
-pub use fresh::{Fresh, fresh};
+pub use fresh::fresh;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -179,6 +179,7 @@ impl Store {
     }
 
     async fn commit(&self, unit: Unit) -> Result<Done, StoreError> {
+        let _time = self.shared.faults.time_held();
         match &self.shared.engine {
             Engine::Sqlite(sqlite) => sqlite.write(unit).await,
             Engine::Postgres(postgres) => postgres.write(unit).await,
@@ -200,6 +201,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn read_snapshot(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
         let deadline = self.shared.options.read_deadline;
+        let _time = self.shared.faults.time_held();
         let work = async {
             match &self.shared.engine {
                 Engine::Sqlite(sqlite) => sqlite.read(queries).await,
@@ -209,6 +211,15 @@ impl Store {
         match self.shared.world.clock.timeout(deadline, work).await {
             Ok(answer) => answer,
             Err(late) => Err(StoreError::Unavailable(format!("a query was {late}"))),
+        }
+    }
+
+    /// The text of `sql` for this store's engine: for queries that differ.
+    #[must_use]
+    pub fn text_of(&self, sql: Sql) -> &'static str {
+        match &self.shared.engine {
+            Engine::Sqlite(_) => sql.sqlite,
+            Engine::Postgres(_) => sql.postgres,
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use ground_settings::Settings;
 use ground_store::bodies::NewBody;
-use ground_store::contract::{Fresh, fresh};
-use ground_store::{Query, Value};
+use ground_store::contract::fresh;
+use ground_store::{Options, Query, Store, Value};
 use ground_world::{Simulation, World};
 use wire_message::{Address, ReversePath, Time};
 use wire_smtp::command::BodyType;
@@ -22,17 +22,23 @@ pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 pub(crate) struct Book {
     pub(crate) ledger: Ledger,
     pub(crate) simulation: Simulation,
-    _fresh: Fresh,
 }
 
 pub(crate) async fn book() -> Book {
     let (world, simulation) = World::simulated(7);
-    let fresh = fresh(&world).await.unwrap();
-    let ledger = Ledger::open(fresh.store.clone(), world, options());
+    let store = fresh(&world).await.unwrap();
+    let ledger = Ledger::open(store, world, options()).await.unwrap();
+    Book { ledger, simulation }
+}
+
+/// A book in memory whatever the run is about: for what SQLite alone has to promise.
+pub(crate) async fn book_on_sqlite() -> Book {
+    let (world, simulation) = World::simulated(7);
+    let store = Store::open("sqlite::memory:", Options::default(), &world);
+    let ledger = Ledger::open(store.await.unwrap(), world, options()).await;
     Book {
-        ledger: ledger.await.unwrap(),
+        ledger: ledger.unwrap(),
         simulation,
-        _fresh: fresh,
     }
 }
 
