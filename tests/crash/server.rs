@@ -184,7 +184,6 @@ next_hop = "{sink}"
 tls = "off"
 [queue]
 retry = ["1s"]
-poison_attempts = 100
 [storage]
 inline_body = "16KiB"
 [log]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use access_mailbox::Mailboxes;
 use ground_directory::Directory;
-use ground_settings::Settings;
+use ground_settings::{Settings, Test};
 use ground_store::{Options as StoreOptions, Store, StoreError};
 use ground_world::clock::ClockControl;
 use ground_world::dns::DnsOptions;
+use ground_world::net::Detours;
 use ground_world::tls::TlsOptions;
 use ground_world::{World, WorldError, WorldOptions};
 use path_accept::{Intake, IntakeParts};
@@ -53,6 +54,12 @@ pub enum RoomsError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The data directory is somebody else's. The operator's move.
+    #[error("the data directory {} may not be written by this user; run this as its owner, or name another data_directory", path.display())]
+    NotOurs {
+        /// Which one.
+        path: PathBuf,
+    },
     /// The store cannot be opened; its own words say whose move it is.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,12 +84,18 @@ pub fn world(settings: &Settings) -> Result<(World, Option<ClockControl>), World
             handshake_timeout: settings.timeouts.tls_handshake,
             ..TlsOptions::default()
         },
+        detours: detours(&settings.test),
     };
     if settings.test.clock_control {
-        let (world, control) = World::real_with_clock_control(&options)?;
+        let (world, control) = World::real_with_clock_control(&options, settings.test.clock_ahead)?;
         return Ok((world, Some(control)));
     }
     Ok((World::real(&options)?, None))
+}
+
+fn detours(test: &Test) -> Detours {
+    let pairs = test.detours.iter().map(|detour| (detour.from, detour.to));
+    pairs.collect()
 }
 
 /// Opens the store the configuration names.
@@ -93,6 +106,9 @@ pub async fn store(config: &Config, world: &World) -> Result<Store, RoomsError> 
     let path = config.data_directory();
     if let Err(error) = world.disk.create_folder(&path).await {
         return Err(RoomsError::Folder { path, error });
+    }
+    if !world.disk.may_write(&path) {
+        return Err(RoomsError::NotOurs { path });
     }
     let storage = &config.settings.storage;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);

@@ -9,6 +9,15 @@ use wire_message::Time;
 /// How exactly a moment without a range is meant.
 const TO_THE_SECOND: Duration = Duration::from_secs(1);
 
+/// The story's beginning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beginning {
+    /// When it was.
+    pub(crate) at: Time,
+    /// How much later than the story says things may have happened: the time that its telling took.
+    pub(crate) slack: Duration,
+}
+
 /// One row of an answer, by column.
 pub(crate) type Answer = Map<String, Value>;
 
@@ -50,7 +59,7 @@ impl RowPattern {
     }
 
     /// The first column that is not as expected: its name and what it holds.
-    fn differs(&self, row: &Answer, start: Time) -> Option<String> {
+    fn differs(&self, row: &Answer, start: Beginning) -> Option<String> {
         self.columns.iter().find_map(|(name, wanted)| {
             let found = row.get(name);
             let Some(found) = found else {
@@ -75,12 +84,12 @@ impl Wanted {
         Ok(Wanted::Moment { from, to })
     }
 
-    fn matches(&self, found: &str, start: Time) -> bool {
+    fn matches(&self, found: &str, start: Beginning) -> bool {
         match self {
             Wanted::Text(pattern) => matches(pattern, found),
             Wanted::Moment { from, to } => found
                 .parse::<Time>()
-                .is_ok_and(|moment| (*from..=*to).contains(&moment.since(start))),
+                .is_ok_and(|moment| (*from..=*to + start.slack).contains(&moment.since(start.at))),
         }
     }
 }
@@ -96,7 +105,11 @@ fn shown(value: &Value) -> String {
 }
 
 /// Compares all rows, in order; the complaint when they differ.
-pub(crate) fn compare(wanted: &[RowPattern], found: &[Answer], start: Time) -> Result<(), String> {
+pub(crate) fn compare(
+    wanted: &[RowPattern],
+    found: &[Answer],
+    start: Beginning,
+) -> Result<(), String> {
     let mut complaint = None;
     if wanted.len() != found.len() {
         complaint = Some(format!("{} rows, not {}", found.len(), wanted.len()));
@@ -201,7 +214,10 @@ mod tests {
 
     #[test]
     fn rows_are_compared_by_number_and_by_named_column() {
-        let start = Time::from_millis(0);
+        let start = Beginning {
+            at: Time::from_millis(0),
+            slack: Duration::ZERO,
+        };
         let Value::Object(row) =
             serde_json::json!({"a": "x y", "n": 3, "none": null, "at": "1970-01-01T01:00:00.000Z"})
         else {

@@ -6,16 +6,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
-use ground_world::net::{Fault, ListenOptions, Stream};
+use ground_world::net::{ListenOptions, Stream};
 use ground_world::{Simulation, World};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
+
+use crate::words::{Words, unescape};
 
 /// Where in a dialogue a rule answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     Connect,
     Hello,
+    StartTls,
     Mail,
     Rcpt,
     Data,
@@ -29,12 +33,20 @@ enum Deed {
     Reply(String),
     /// Closes the connection without a word.
     Drop,
+    /// Never answers.
+    Hang,
+    /// The node of this name crashes at this moment.
+    Crash(String),
+    /// Who waits for this answer panics.
+    Panic,
 }
 
 /// One line of a peer's script.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     moment: Moment,
+    /// What the line, or at the final dot the message with its envelope, must hold.
+    text: String,
     deed: Deed,
     /// How often it still applies; `None`: always.
     left: Option<u32>,
@@ -49,7 +61,8 @@ pub(crate) enum Temper {
 }
 
 impl Rule {
-    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or `END -> drop`.
+    /// Reads `RCPT -> 450 4.7.1 Greylisted`, with `first N:` or `always:` in front if it matters, or
+    /// `END "text" -> drop`.
     pub(crate) fn parse(line: &str) -> Result<Rule> {
         let (left, rest) = match line.strip_prefix("first ") {
             Some(rest) => {
@@ -65,47 +78,73 @@ impl Rule {
         let (moment, deed) = rest
             .split_once(" -> ")
             .with_context(|| format!("expected MOMENT -> REPLY, got {rest:?}"))?;
-        let moment = match moment {
+        let mut words = Words::of(moment);
+        let moment = match words.word("a moment")? {
             "CONNECT" => Moment::Connect,
             "EHLO" => Moment::Hello,
+            "STARTTLS" => Moment::StartTls,
             "MAIL" => Moment::Mail,
             "RCPT" => Moment::Rcpt,
             "DATA" => Moment::Data,
             "END" => Moment::End,
-            other => bail!("expected CONNECT, EHLO, MAIL, RCPT, DATA or END, got {other:?}"),
+            other => {
+                bail!("expected CONNECT, EHLO, STARTTLS, MAIL, RCPT, DATA or END, got {other:?}")
+            }
         };
+        let text = words.next().unwrap_or_default().to_owned();
+        words.end()?;
         let is_reply = deed
             .get(..3)
             .is_some_and(|code| code.bytes().all(|b| b.is_ascii_digit()));
         let deed = match deed {
             "drop" => Deed::Drop,
-            reply if is_reply => Deed::Reply(reply.to_owned()),
+            "hang" => Deed::Hang,
+            "panic" => Deed::Panic,
+            crash if crash.starts_with("crash ") => {
+                Deed::Crash(crash.trim_start_matches("crash ").to_owned())
+            }
+            reply if is_reply => Deed::Reply(String::from_utf8(unescape(reply)?)?),
             other => {
-                bail!("expected a reply such as \"450 4.7.1 Greylisted\", or drop, got {other:?}")
+                bail!(
+                    "expected a reply such as \"450 4.7.1 Greylisted\", drop, hang, panic or crash NODE, got {other:?}"
+                )
             }
         };
-        Ok(Rule { moment, deed, left })
+        Ok(Rule {
+            moment,
+            text,
+            deed,
+            left,
+        })
     }
 }
 
-/// A message a peer has answered 250 for.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    /// The envelope, a line each, and the content as it came over the wire.
-    pub(crate) text: String,
+/// How far a peer's deeds go.
+#[derive(Clone)]
+pub(crate) enum Reach {
+    /// What is said, and not said.
+    TheWire,
+    /// Whoever is at the other end.
+    Everything {
+        simulation: Simulation,
+        /// Nodes that shall crash.
+        crashes: UnboundedSender<String>,
+    },
 }
 
-/// A running peer; dropped, it is gone.
+/// A peer; dropped, it is gone.
 pub(crate) struct Peer {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
-    _connections: JoinSet<()>,
+    reach: Reach,
+    connections: JoinSet<()>,
 }
 
 #[derive(Debug, Default)]
 struct Script {
     rules: Vec<Rule>,
-    received: Vec<Received>,
+    received: Vec<String>,
+    connections: usize,
 }
 
 impl Peer {
@@ -114,44 +153,63 @@ impl Peer {
         world: &World,
         address: SocketAddr,
         rules: Vec<Rule>,
+        reach: Reach,
     ) -> Result<Peer> {
-        let listener = world.net.listen(address, ListenOptions::default()).await?;
-        let script = Arc::new(Mutex::new(Script {
+        let script = Script {
             rules,
-            received: Vec::new(),
-        }));
-        let shared = script.clone();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
+            ..Script::default()
+        };
+        let mut peer = Peer {
+            address,
+            script: Arc::new(Mutex::new(script)),
+            reach,
+            connections: JoinSet::new(),
+        };
+        peer.open(world).await?;
+        Ok(peer)
+    }
+
+    /// Where it listens, when it does.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Listens again.
+    pub(crate) async fn open(&mut self, world: &World) -> Result<()> {
+        self.close().await;
+        let listening = world.net.listen(self.address, ListenOptions::default());
+        let listener = listening.await?;
+        let (script, reach) = (self.script.clone(), self.reach.clone());
+        self.connections.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let script = shared.clone();
+                hold(&script).connections += 1;
+                let connection = Connection::new(stream, script.clone(), reach.clone());
                 connections.spawn(async move {
                     // A connection that breaks is the other side's business.
-                    drop(Connection::new(stream, script).talk().await);
+                    drop(connection.talk().await);
                 });
             }
         });
-        Ok(Peer {
-            address,
-            script,
-            _connections: tasks,
-        })
+        Ok(())
+    }
+
+    /// Listens no more, and hangs up on everybody.
+    pub(crate) async fn close(&mut self) {
+        self.connections.shutdown().await;
     }
 
     pub(crate) fn follow(&self, rules: Vec<Rule>) {
         hold(&self.script).rules = rules;
     }
 
-    pub(crate) fn show(&self, temper: Temper, simulation: &Simulation) {
-        match temper {
-            Temper::Answers => simulation.net.heal(self.address),
-            Temper::Refuses => simulation.net.fault(self.address, Fault::Refuse),
-            Temper::Hangs => simulation.net.fault(self.address, Fault::Blackhole),
-        }
+    /// How many connections it has accepted.
+    pub(crate) fn connections(&self) -> usize {
+        hold(&self.script).connections
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
+    /// The messages it has answered 250 for: the envelope, a line each, and the content as it came over the wire.
+    pub(crate) fn received(&self) -> Vec<String> {
         hold(&self.script).received.clone()
     }
 }
@@ -163,6 +221,7 @@ fn hold(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 struct Connection {
     stream: BufReader<Stream>,
     script: Arc<Mutex<Script>>,
+    reach: Reach,
     envelope: String,
     recipients: usize,
 }
@@ -174,17 +233,22 @@ enum Onward {
 }
 
 impl Connection {
-    fn new(stream: Stream, script: Arc<Mutex<Script>>) -> Connection {
+    fn new(stream: Stream, script: Arc<Mutex<Script>>, reach: Reach) -> Connection {
         Connection {
             stream: BufReader::new(stream),
             script,
+            reach,
             envelope: String::new(),
             recipients: 0,
         }
     }
 
     async fn talk(mut self) -> std::io::Result<()> {
-        if let Onward::No = self.answer(Moment::Connect, "220 peer.test ESMTP").await?.0 {
+        if let Onward::No = self
+            .answer(Moment::Connect, "", "220 peer.test ESMTP")
+            .await?
+            .0
+        {
             return Ok(());
         }
         loop {
@@ -203,16 +267,23 @@ impl Connection {
         let told = match verb.to_ascii_uppercase().as_str() {
             "EHLO" | "LHLO" => {
                 let words = "250-peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES";
-                self.answer(Moment::Hello, words).await?
+                self.answer(Moment::Hello, line, words).await?
             }
-            "HELO" => self.answer(Moment::Hello, "250 peer.test").await?,
+            "HELO" => self.say("250 peer.test").await?,
+            "STARTTLS" => {
+                let unknown = "500 5.5.2 What?";
+                self.answer(Moment::StartTls, line, unknown).await?
+            }
             "MAIL" => {
                 self.envelope = format!("{line}\n");
                 self.recipients = 0;
-                self.answer(Moment::Mail, "250 2.1.0 Sender ok").await?
+                self.answer(Moment::Mail, line, "250 2.1.0 Sender ok")
+                    .await?
             }
             "RCPT" => {
-                let told = self.answer(Moment::Rcpt, "250 2.1.5 Recipient ok").await?;
+                let told = self
+                    .answer(Moment::Rcpt, line, "250 2.1.5 Recipient ok")
+                    .await?;
                 if told.1 {
                     self.recipients += 1;
                     self.envelope.push_str(&format!("{line}\n"));
@@ -221,7 +292,7 @@ impl Connection {
             }
             "DATA" if self.recipients == 0 => self.say("503 5.5.1 No recipients").await?,
             "DATA" => {
-                let told = self.answer(Moment::Data, "354 Go ahead").await?;
+                let told = self.answer(Moment::Data, line, "354 Go ahead").await?;
                 if told.1 {
                     return self.content().await;
                 }
@@ -244,19 +315,26 @@ impl Connection {
                 return Ok(Onward::No);
             }
         }
-        let told = self.answer(Moment::End, "250 2.0.0 Kept").await?;
+        let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
+        let told = self.answer(Moment::End, &text, "250 2.0.0 Kept").await?;
         if told.1 {
-            let text = format!("{}{}", self.envelope, String::from_utf8_lossy(&octets));
-            hold(&self.script).received.push(Received { text });
+            hold(&self.script).received.push(text);
         }
         Ok(told.0)
     }
 
     /// Answers by the script, or else decently. The second says whether that was a welcome.
-    async fn answer(&mut self, moment: Moment, usual: &str) -> std::io::Result<(Onward, bool)> {
+    async fn answer(
+        &mut self,
+        moment: Moment,
+        line: &str,
+        usual: &str,
+    ) -> std::io::Result<(Onward, bool)> {
         let deed = {
             let mut script = hold(&self.script);
-            let applies = |rule: &&mut Rule| rule.moment == moment && rule.left != Some(0);
+            let applies = |rule: &&mut Rule| {
+                rule.moment == moment && rule.left != Some(0) && line.contains(&rule.text)
+            };
             let rule = script.rules.iter_mut().find(applies);
             rule.map(|rule| {
                 rule.left = rule.left.map(|left| left - 1);
@@ -267,6 +345,30 @@ impl Connection {
             None => self.say(usual).await,
             Some(Deed::Reply(reply)) => self.say(&reply).await,
             Some(Deed::Drop) => Ok((Onward::No, false)),
+            Some(Deed::Hang) => std::future::pending().await,
+            Some(Deed::Crash(node)) => {
+                self.crash(node);
+                std::future::pending().await
+            }
+            Some(Deed::Panic) => {
+                self.panic();
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn crash(&self, node: String) {
+        if let Reach::Everything { crashes, .. } = &self.reach {
+            // The story ends meanwhile, or it hears of it at once.
+            drop(crashes.send(node));
+        }
+    }
+
+    fn panic(&self) {
+        let stream = self.stream.get_ref();
+        let ends = stream.peer_addr().zip(stream.local_addr());
+        if let (Reach::Everything { simulation, .. }, Some((from, to))) = (&self.reach, ends) {
+            simulation.net.panic_connector(from, to);
         }
     }
 

@@ -1,25 +1,21 @@
-//! The vocabulary: every statement there is, and how it is written.
+//! The vocabulary: every statement there is. `grammar.rs` says how each is written.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use ground_directory::{Change, NewPassword};
-use wire_message::{Address, DomainName};
+use postrider::control::{DirectoryChange, Verb};
 
-use crate::pattern::{RowPattern, duration};
+use crate::pattern::RowPattern;
 use crate::peer::{Rule, Temper};
-use crate::story::Below;
-use crate::words::{Words, unescape};
 
 /// One thing that happens, or that must be so.
 #[derive(Debug, Clone)]
 pub(crate) enum Statement {
+    /// The story cannot be told to the built binary, and why.
+    SimulatedOnly(String),
     Settings(String),
-    Directory(Change),
+    Directory(DirectoryChange),
     Dns(DnsLine),
-    DnsDown,
-    DnsUp,
     Peer {
         name: String,
         at: SocketAddr,
@@ -41,14 +37,10 @@ pub(crate) enum Statement {
     Send(Letter),
     Wait(Duration),
     At(Duration),
-    DiskFull,
-    DiskFree,
-    Operate {
-        verb: Verb,
-        filter: Vec<(String, String)>,
-        reason: String,
-        count: u64,
-    },
+    Disk(Room),
+    /// A hand in the book, with no regard for what it means.
+    Sql(String),
+    Operate(Operation),
     Look(Look),
 }
 
@@ -89,6 +81,10 @@ pub(crate) enum Look {
         count: usize,
         matching: Option<String>,
     },
+    Connections {
+        peer: String,
+        count: usize,
+    },
     Mailbox {
         address: String,
         count: usize,
@@ -110,9 +106,11 @@ pub(crate) enum NodeChange {
     Crash,
     /// Everything in memory is gone, and a new epoch begins at once.
     Forget,
+    /// It takes a new epoch, and crashes before it does anything with it.
+    Stumble,
 }
 
-/// What the DNS says about a name.
+/// What the DNS says about a name, or whether it says anything.
 #[derive(Debug, Clone)]
 pub(crate) enum DnsLine {
     Mx {
@@ -127,15 +125,27 @@ pub(crate) enum DnsLine {
     ServFail(String),
     Timeout(String),
     Heals(String),
+    Down,
+    Up,
+}
+
+/// How much room the disk has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    None,
+    Plenty,
 }
 
 /// A message from a program on this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Letter {
+    /// Empty for nobody.
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
     pub(crate) size: usize,
     pub(crate) subject: String,
+    /// The octets behind its header.
+    pub(crate) body: Vec<u8>,
     /// What the refusal must say.
     pub(crate) refused: Option<String>,
 }
@@ -143,434 +153,31 @@ pub(crate) struct Letter {
 /// What is asked of the book.
 #[derive(Debug, Clone)]
 pub(crate) enum Question {
-    Queue,
-    QueueList(Vec<(String, String)>),
-    Audit,
-    Trace(String),
+    Listed(Listing),
+    /// A row for each attempt at what `trace` finds.
     Attempts(String),
+    /// A row for each event of what `trace` finds.
     Events(String),
 }
 
+/// What a command lists.
+#[derive(Debug, Clone)]
+pub(crate) enum Listing {
+    Queue,
+    QueueList(Conditions),
+    Audit,
+    Trace(String),
+}
+
+/// A filter as the command line writes it: names without their dashes, and values.
+pub(crate) type Conditions = Vec<(String, String)>;
+
 /// What an operator does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Retry,
-    Hold,
-    Release,
-    Discard,
-}
-
-impl Statement {
-    /// Reads one statement and the lines below it.
-    pub(crate) fn parse(line: &str, below: Below) -> Result<Statement> {
-        if let Some(dialogue) = dialogue(line)? {
-            below.nothing()?;
-            return Ok(Statement::Dialogue(dialogue));
-        }
-        let mut words = Words::of(line);
-        let word = words.word("a statement")?;
-        let asked = match word {
-            "queue" if words.takes("list") => Some(Question::QueueList(filter(&mut words)?)),
-            "queue" => Some(Question::Queue),
-            "audit" => Some(Question::Audit),
-            "trace" => Some(Question::Trace(words.word("an id or address")?.to_owned())),
-            "attempts" => Some(Question::Attempts(
-                words.word("an id or address")?.to_owned(),
-            )),
-            "events" => Some(Question::Events(words.word("an id or address")?.to_owned())),
-            _ => None,
-        };
-        let statement = if let Some(question) = asked {
-            ask(question, &mut words, below)?
-        } else if word == "settings" {
-            below.no_rows()?;
-            Statement::Settings(below.indented.join("\n"))
-        } else if word == "peer" {
-            below.no_rows()?;
-            peer(&mut words, &below.indented)?
-        } else {
-            below.nothing()?;
-            match setting_the_stage(word, &mut words)? {
-                Some(statement) => statement,
-                None => what_happens(word, &mut words)?,
-            }
-        };
-        words.end()?;
-        Ok(statement)
-    }
-}
-
-impl Below {
-    fn no_rows(&self) -> Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        bail!("this statement takes no rows below it")
-    }
-
-    fn nothing(&self) -> Result<()> {
-        if !self.indented.is_empty() {
-            bail!("this statement takes no indented lines below it");
-        }
-        self.no_rows()
-    }
-}
-
-/// `C: ...`, `S: ...` and their relatives.
-fn dialogue(line: &str) -> Result<Option<Dialogue>> {
-    let rest = |sign: &str| {
-        let text = line.strip_prefix(sign)?;
-        Some(text.strip_prefix(' ').unwrap_or(text))
-    };
-    if let Some(text) = rest("C:") {
-        let octets = [unescape(text)?, b"\r\n".to_vec()].concat();
-        return Ok(Some(Dialogue::Say { octets }));
-    }
-    if let Some(text) = rest("C!") {
-        return Ok(Some(Dialogue::Say {
-            octets: unescape(text)?,
-        }));
-    }
-    if let Some(text) = rest("C*") {
-        let (times, text) = text
-            .split_once(' ')
-            .context("expected a number and a line")?;
-        let times: usize = times.parse().context("expected a number after C*")?;
-        let octets = [unescape(text)?, b"\r\n".to_vec()].concat().repeat(times);
-        return Ok(Some(Dialogue::Say { octets }));
-    }
-    if let Some(text) = rest("S:") {
-        let pattern = text.to_owned();
-        return Ok(Some(Dialogue::Hear { pattern }));
-    }
-    Ok(match line {
-        "S closes" => Some(Dialogue::HearEnd),
-        "S silent" => Some(Dialogue::HearNothing),
-        "C starts TLS" => Some(Dialogue::StartTls),
-        "C leaves" => Some(Dialogue::Leave),
-        _ => None,
-    })
-}
-
-fn ask(question: Question, words: &mut Words<'_>, below: Below) -> Result<Statement> {
-    if !below.indented.is_empty() {
-        bail!("this statement takes no indented lines below it");
-    }
-    let nothing = words.takes("is") && {
-        words.expect("empty")?;
-        true
-    };
-    if nothing {
-        below.no_rows()?;
-    } else if below.rows.is_empty() {
-        bail!("expected rows below that start with |, or \"is empty\"");
-    }
-    let rows = below.rows;
-    Ok(Statement::Look(Look::Ask { question, rows }))
-}
-
-/// `--state queued --domain far.test`.
-fn filter(words: &mut Words<'_>) -> Result<Vec<(String, String)>> {
-    let mut filter = Vec::new();
-    while words.rest().starts_with("--") && !words.rest().starts_with("--reason") {
-        let name = words.word("a filter")?.trim_start_matches('-').to_owned();
-        filter.push((name, words.word("its value")?.to_owned()));
-    }
-    Ok(filter)
-}
-
-fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Statement>> {
-    Ok(Some(match word {
-        "domain" | "account" | "alias" => Statement::Directory(directory(word, words)?),
-        "dns" => dns(words)?,
-        "disk" => match words.word("full or free")? {
-            "full" => Statement::DiskFull,
-            "free" => Statement::DiskFree,
-            other => bail!("expected full or free, got {other:?}"),
-        },
-        "start" => node(words, NodeChange::Start)?,
-        "stop" => node(words, NodeChange::Stop)?,
-        "crash" => node(words, NodeChange::Crash)?,
-        "forget" => node(words, NodeChange::Forget)?,
-        _ => return Ok(None),
-    }))
-}
-
-fn what_happens(word: &str, words: &mut Words<'_>) -> Result<Statement> {
-    Ok(match word {
-        "client" => client(words)?,
-        "send" => Statement::Send(letter(words)?),
-        "wait" => Statement::Wait(duration(words.word("a time")?)?),
-        "at" => {
-            let moment = words.word("a time such as +1h")?;
-            let moment = moment
-                .strip_prefix('+')
-                .context("expected a time such as +1h")?;
-            Statement::At(duration(moment)?)
-        }
-        "content" | "mailbox" | "sql" => Statement::Look(look(word, words)?),
-        "operator" => operate(words)?,
-        other => bail!("expected a statement, got {other:?}; docs/scenarios.md lists them"),
-    })
-}
-
-fn directory(word: &str, words: &mut Words<'_>) -> Result<Change> {
-    Ok(match word {
-        "domain" => {
-            let name = DomainName::parse(words.word("a domain")?)?;
-            if words.takes("catch-all") {
-                let target = Some(address(words)?);
-                return Ok(Change::SetCatchAll { name, target });
-            }
-            Change::AddDomain { name }
-        }
-        "account" => {
-            let address = address(words)?;
-            let password = words.takes("password").then(|| words.word("a password"));
-            let quota = words.takes("quota").then(|| number(words));
-            let password = password.transpose()?;
-            Change::AddAccount {
-                address,
-                password: password.map_or(NewPassword::NoLogin, |text| {
-                    NewPassword::Set(text.to_owned())
-                }),
-                quota: quota.transpose()?,
-            }
-        }
-        _ => {
-            let alias = address(words)?;
-            words.expect("to")?;
-            let targets = list(words)?;
-            let target =
-                |text: &String| Address::parse(text).with_context(|| format!("in {text:?}"));
-            Change::AddAlias {
-                address: alias,
-                targets: targets.iter().map(target).collect::<Result<_>>()?,
-            }
-        }
-    })
-}
-
-fn address(words: &mut Words<'_>) -> Result<Address> {
-    let word = words.word("an address")?;
-    Address::parse(word).with_context(|| format!("expected an address, got {word:?}"))
-}
-
-fn look(word: &str, words: &mut Words<'_>) -> Result<Look> {
-    Ok(match word {
-        "content" => {
-            words.expect("of")?;
-            let of = words.word("an id or address")?.to_owned();
-            words.expect("has")?;
-            let text = words.word("a text")?.to_owned();
-            Look::Content { of, text }
-        }
-        "mailbox" => {
-            let address = words.word("an address")?.to_owned();
-            words.expect("has")?;
-            let (count, matching) = count_and_text(words)?;
-            Look::Mailbox {
-                address,
-                count,
-                matching,
-            }
-        }
-        _ => {
-            let sql = words.word("a statement in quotes")?.to_owned();
-            words.expect("is")?;
-            words.expect("refused")?;
-            words.expect("with")?;
-            let words = words.word("what the database says")?.to_owned();
-            Look::SqlRefused { sql, words }
-        }
-    })
-}
-
-fn node(words: &mut Words<'_>, what: NodeChange) -> Result<Statement> {
-    let name = words.word("a node's name")?.to_owned();
-    Ok(Statement::Node { name, what })
-}
-
-fn dns(words: &mut Words<'_>) -> Result<Statement> {
-    let what = words.word("mx, a, nxdomain, servfail, timeout, heals, down or up")?;
-    let mut name = || words.word("a name").map(str::to_owned);
-    Ok(Statement::Dns(match what {
-        "down" => return Ok(Statement::DnsDown),
-        "up" => return Ok(Statement::DnsUp),
-        "mx" => {
-            let name = name()?;
-            let mut hosts = Vec::new();
-            while !words.rest().is_empty() {
-                let preference = words.word("a preference")?;
-                let preference = preference.parse().ok();
-                let preference = preference.context("expected a preference from 0 to 65535")?;
-                hosts.push((
-                    preference,
-                    words.word("a host")?.trim_end_matches(',').to_owned(),
-                ));
-            }
-            DnsLine::Mx { name, hosts }
-        }
-        "a" => {
-            let name = name()?;
-            let addresses = list(words)?;
-            let address = |text: &String| {
-                let wrong = || format!("expected an IP address, got {text:?}");
-                text.parse().ok().with_context(wrong)
-            };
-            let addresses = addresses.iter().map(address).collect::<Result<_>>()?;
-            DnsLine::Addresses { name, addresses }
-        }
-        "nxdomain" => DnsLine::NxDomain(name()?),
-        "servfail" => DnsLine::ServFail(name()?),
-        "timeout" => DnsLine::Timeout(name()?),
-        "heals" => DnsLine::Heals(name()?),
-        other => {
-            bail!("expected mx, a, nxdomain, servfail, timeout, heals, down or up, got {other:?}")
-        }
-    }))
-}
-
-fn peer(words: &mut Words<'_>, indented: &[String]) -> Result<Statement> {
-    let name = words.word("a peer's name")?.to_owned();
-    let rules = || {
-        indented
-            .iter()
-            .map(|line| Rule::parse(line))
-            .collect::<Result<Vec<_>>>()
-    };
-    let what = words.word("at, now, received, refuses, hangs or recovers")?;
-    if !matches!(what, "at" | "now") && !indented.is_empty() {
-        bail!("expected no indented lines below \"peer NAME {what}\"");
-    }
-    Ok(match what {
-        "at" => {
-            let at = words.word("an address and port")?;
-            let wrong =
-                || format!("expected an address and port such as 192.0.2.25:25, got {at:?}");
-            let at = at.parse().ok().with_context(wrong)?;
-            Statement::Peer {
-                name,
-                at,
-                rules: rules()?,
-            }
-        }
-        "now" => Statement::PeerRules {
-            name,
-            rules: rules()?,
-        },
-        "received" => {
-            let (count, matching) = count_and_text(words)?;
-            Statement::Look(Look::Received {
-                peer: name,
-                count,
-                matching,
-            })
-        }
-        "refuses" => Statement::PeerTemper {
-            name,
-            temper: Temper::Refuses,
-        },
-        "hangs" => Statement::PeerTemper {
-            name,
-            temper: Temper::Hangs,
-        },
-        "recovers" => Statement::PeerTemper {
-            name,
-            temper: Temper::Answers,
-        },
-        other => bail!("expected at, now, received, refuses, hangs or recovers, got {other:?}"),
-    })
-}
-
-fn client(words: &mut Words<'_>) -> Result<Statement> {
-    let client = words.word("a client's name")?.to_owned();
-    if words.rest().is_empty() {
-        return Ok(Statement::Dialogue(Dialogue::Turn(client)));
-    }
-    let from = words
-        .takes("at")
-        .then(|| words.word("an IP address"))
-        .transpose()?;
-    let wrong = || format!("expected an IP address, got {:?}", from.unwrap_or_default());
-    let from = from
-        .map(|text| text.parse().ok().with_context(wrong))
-        .transpose()?;
-    words.expect("connects")?;
-    let to = words
-        .word("a listener's name, or an address and port")?
-        .to_owned();
-    Ok(Statement::Dialogue(Dialogue::Connect { client, from, to }))
-}
-
-fn letter(words: &mut Words<'_>) -> Result<Letter> {
-    words.expect("from")?;
-    let from = words.word("an address or <>")?.to_owned();
-    words.expect("to")?;
-    let to = list(words)?;
-    let mut letter = Letter {
-        from,
-        to,
-        size: 0,
-        subject: "A story".to_owned(),
-        refused: None,
-    };
-    while let Some(word) = words.next() {
-        match word {
-            "size" => letter.size = usize::try_from(number(words)?)?,
-            "subject" => letter.subject = words.word("a subject")?.to_owned(),
-            "refused" => letter.refused = Some(words.word("what the refusal says")?.to_owned()),
-            other => bail!("expected size, subject or refused, got {other:?}"),
-        }
-    }
-    Ok(letter)
-}
-
-/// `operator holds N [FILTER] --reason "..."`: the verb, and how many recipients it treats.
-fn operate(words: &mut Words<'_>) -> Result<Statement> {
-    let verb = match words.word("retries, holds, releases or discards")? {
-        "retries" => Verb::Retry,
-        "holds" => Verb::Hold,
-        "releases" => Verb::Release,
-        "discards" => Verb::Discard,
-        other => bail!("expected retries, holds, releases or discards, got {other:?}"),
-    };
-    let count = number(words)?;
-    let filter = filter(words)?;
-    words.expect("--reason")?;
-    let reason = words.word("a reason")?.to_owned();
-    Ok(Statement::Operate {
-        verb,
-        filter,
-        reason,
-        count,
-    })
-}
-
-fn count_and_text(words: &mut Words<'_>) -> Result<(usize, Option<String>)> {
-    let count = usize::try_from(number(words)?)?;
-    let text = words
-        .takes("matching")
-        .then(|| words.word("a text"))
-        .transpose()?;
-    Ok((count, text.map(str::to_owned)))
-}
-
-fn number(words: &mut Words<'_>) -> Result<u64> {
-    let word = words.word("a number")?;
-    word.parse()
-        .ok()
-        .with_context(|| format!("expected a number, got {word:?}"))
-}
-
-/// `a, b, c`: words that end in a comma are followed by another.
-fn list(words: &mut Words<'_>) -> Result<Vec<String>> {
-    let mut list = Vec::new();
-    loop {
-        let word = words.word("an address")?;
-        list.push(word.trim_end_matches(',').to_owned());
-        if !word.ends_with(',') {
-            return Ok(list);
-        }
-    }
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) verb: Verb,
+    pub(crate) filter: Conditions,
+    pub(crate) reason: String,
+    /// How many recipients it must treat.
+    pub(crate) count: u64,
 }

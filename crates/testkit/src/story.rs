@@ -69,6 +69,37 @@ impl Story {
         Story::parse(&text, name)
     }
 
+    /// Why the story cannot be told to the built binary, when it cannot.
+    #[must_use]
+    pub fn simulated_only(&self) -> Option<&str> {
+        self.lines.iter().find_map(|line| {
+            let Statement::SimulatedOnly(why) = &line.statement else {
+                return None;
+            };
+            Some(why.as_str())
+        })
+    }
+
+    /// The story did not come true at this line.
+    pub(crate) fn failure(&self, line: &Line, error: anyhow::Error) -> Failure {
+        Failure {
+            name: self.name.clone(),
+            line: line.number,
+            text: line.text.clone(),
+            error,
+        }
+    }
+
+    /// The stage cannot be built.
+    pub(crate) fn cannot_begin(&self, error: anyhow::Error) -> Failure {
+        Failure {
+            name: self.name.clone(),
+            line: 0,
+            text: String::new(),
+            error,
+        }
+    }
+
     /// The same from a text.
     pub(crate) fn parse(text: &str, name: &str) -> Result<Story, Failure> {
         let mut lines = Vec::new();
@@ -150,6 +181,12 @@ mod tests {
                 "expected CONNECT",
             ),
             ("dns a x y", "expected an IP address"),
+            ("simulated", "expected \"only\""),
+            ("peer x had 2", "expected \"connections\""),
+            (
+                "operator holds 1 to via:x --reason y",
+                "expected \"to\" behind reroutes alone",
+            ),
             ("C: \\q", "expected \\r"),
         ] {
             let got = complaint(text);

@@ -59,7 +59,7 @@ pub enum DirectoryError {
     },
     /// The operator's move: its mail goes with it, or must be taken out first.
     #[error(
-        "the account {address} still has {folders} folders with {messages} messages; remove its mail first"
+        "the account {address} still has mail (messages: {messages}, folders: {folders}); to remove that too: postrider account remove {address} --with-mail"
     )]
     AccountHasMail {
         /// The account that was to go.
@@ -116,13 +116,20 @@ pub enum DirectoryError {
     Store(#[from] StoreError),
 }
 
+fn counted(count: u64, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    }
+}
+
 fn still(accounts: u64, aliases: u64, named: &[String]) -> String {
     let mut parts = Vec::new();
     if accounts > 0 {
-        parts.push(format!("{accounts} accounts"));
+        parts.push(counted(accounts, "account", "accounts"));
     }
     if aliases > 0 {
-        parts.push(format!("{aliases} aliases"));
+        parts.push(counted(aliases, "alias", "aliases"));
     }
     let more = accounts
         .saturating_add(aliases)

@@ -308,7 +308,7 @@ async fn a_change_that_cannot_be_says_what_stands_in_its_way() {
             Change::RemoveDomain {
                 name: name("here.test"),
             },
-            "still has 1 accounts and 1 aliases (jo@here.test, team@here.test)",
+            "still has 1 account and 1 alias (jo@here.test, team@here.test)",
         ),
         (
             catch_all("far.test", None),

@@ -1,6 +1,7 @@
 //! How values are written: numbers, words, times, sizes, addresses, and lists of them.
 
 mod cidr;
+mod detour;
 mod endpoint;
 mod number;
 mod path;
@@ -12,6 +13,7 @@ mod store;
 mod text;
 
 pub use cidr::Cidr;
+pub use detour::Detour;
 pub use endpoint::{Endpoint, NextHop};
 pub use period::Period;
 pub(crate) use period::{days, hours, minutes, seconds};

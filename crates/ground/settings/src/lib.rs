@@ -28,14 +28,15 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use form::{
-    AddressSpace, Cidr, Endpoint, Hostname, NextHop, Period, Secret, Size, Specificity, Store,
+    AddressSpace, Cidr, Detour, Endpoint, Hostname, NextHop, Period, Secret, Size, Specificity,
+    Store,
 };
 pub use manual::manual;
 pub use problem::{Fault, Problem};
 pub use section::{
-    Auth, Connector, ConnectorTls, Delivery, Dns, LatePolicy, Level, Limits, Listener, ListenerTls,
-    Log, LogFormat, Protocol, Queue, Schedule, Server, Storage, Test, Timeouts, Tls, Transport,
-    Watch,
+    Auth, AuthenticatedSender, Connector, ConnectorTls, Delivery, Dns, LatePolicy, Level, Limits,
+    Listener, ListenerTls, Log, LogFormat, Logins, Protocol, Queue, Schedule, Server, Storage,
+    Test, Timeouts, Tls, Transport, Watch,
 };
 
 use define::Section;
@@ -97,6 +98,8 @@ settings! {
     one tls: Tls,
     /// `[limits]`
     one limits: Limits,
+    /// `[logins]`
+    one logins: Logins,
     /// `[timeouts]`
     one timeouts: Timeouts,
     /// `[delivery]`

@@ -360,6 +360,12 @@ fn values_out_of_bounds_are_answered_with_the_bounds() {
             r#"did you mean "info"?"#,
         ),
         (
+            "[test]\ndetours = [\"192.0.2.25 -> 127.0.0.1\"]\n",
+            "test.detours",
+            r#""192.0.2.25 -> 127.0.0.1" is not a detour"#,
+            r#"write one such as "192.0.2.25:25 -> 127.0.0.1:40025""#,
+        ),
+        (
             "[delivery]\nsubaddress_separator = \"++\"\n",
             "delivery.subaddress_separator",
             r#""++" cannot separate a subaddress"#,
@@ -589,6 +595,20 @@ fn contradictions_in_other_sections_are_found() {
             "tls.certificate",
             "there is a certificate and no key",
             "add key, or remove certificate",
+        ),
+        (
+            "[test]\nclock_ahead = \"4h\"\n",
+            3,
+            "test.clock_ahead",
+            "clock_ahead is for tests, and this is no server under test",
+            "remove it, or add clock_control = true",
+        ),
+        (
+            "[test]\ndetours = [\"192.0.2.25:25 -> 127.0.0.1:40025\"]\n",
+            3,
+            "test.detours",
+            "detours is for tests, and this is no server under test",
+            "remove it, or add clock_control = true",
         ),
     ] {
         check(text, line, name, what, remedy);

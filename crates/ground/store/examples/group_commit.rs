@@ -26,9 +26,9 @@ const MESSAGE: Sql = Sql::new(
         '', '', $5, 'A subject of usual length', 1)",
 );
 const RECIPIENT: Sql = Sql::new(
-    "INSERT INTO recipient (id, message, address, orcpt, notify, state, next_hop, attempts, crashes, accepted_at, retry_at,
+    "INSERT INTO recipient (id, message, address, orcpt, notify, state, next_hop, attempts, accepted_at, retry_at,
         deadline_at, expires_at, claimed_by, claimed_until, last_reply, last_peer)
-     VALUES ($1, $1, $2, '', 0, 'in_flight', 'next.example.test', 0, 0, $3, $3, $3 + 60000, $3 + 345600000, 1, $3 + 60000, '', '')",
+     VALUES ($1, $1, $2, '', 0, 'in_flight', 'next.example.test', 0, $3, $3, $3 + 60000, $3 + 345600000, 1, $3 + 60000, '', '')",
 );
 const FINAL: Sql = Sql::new(
     "UPDATE recipient SET state = 'relayed', attempts = attempts + 1, deadline_at = NULL, claimed_by = NULL,

@@ -46,7 +46,7 @@ macro_rules! cases {
 }
 
 /// All cases.
-pub const CASES: [Case; 32] = cases![
+pub const CASES: [Case; 33] = cases![
     writes::every_type_of_value_comes_back_as_it_was,
     writes::parameters_are_known_by_their_number_not_their_order,
     writes::returning_gives_rows_and_changes_are_counted,
@@ -66,6 +66,7 @@ pub const CASES: [Case; 32] = cases![
     rules::what_is_not_final_cannot_vanish,
     rules::age_is_never_reset,
     rules::a_claim_has_an_owner_and_an_end,
+    rules::an_attempt_has_begun_only_in_flight_and_counted,
     counts::counts_equal_a_scan_after_any_history,
     counts::references_cannot_be_given,
     counts::a_count_too_small_never_costs_a_body,

@@ -61,6 +61,23 @@ async fn fill(store: &Store) -> i64 {
 }
 
 #[tokio::test]
+async fn nobody_but_the_owner_reads_the_database_and_its_log() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let store = with_table(folder.path(), Options::default()).await;
+    store.write(row_of(10)).await.unwrap();
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let facts = entry.unwrap().metadata().unwrap();
+        if facts.is_file() {
+            files += 1;
+            assert_eq!(facts.permissions().mode() & 0o777, 0o600);
+        }
+    }
+    assert!(files >= 2, "{files}");
+}
+
+#[tokio::test]
 async fn a_full_database_says_so_and_works_again_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let store = with_table(folder.path(), Options::default()).await;

@@ -64,9 +64,12 @@ impl Clock {
         Self { twin: Twin::Real }
     }
 
-    pub(crate) fn steered() -> (Self, ClockControl) {
+    /// Clocks that start `ahead` of the system's.
+    pub(crate) fn steered(ahead: Duration) -> (Self, ClockControl) {
+        let steering = Arc::<Steering>::default();
+        steering.advance(ahead);
         let clock = Self {
-            twin: Twin::Steered(Arc::default()),
+            twin: Twin::Steered(steering),
         };
         let control = ClockControl {
             clock: clock.clone(),
@@ -169,6 +172,14 @@ impl Clock {
             .map_err(|_elapsed| TimedOut { after: limit })
     }
 
+    /// Does `work`, and says how long it took. A jump by [`ClockControl::advance`] on the real twin does not count: the
+    /// work did not take it.
+    pub async fn timed<F: Future>(&self, work: F) -> (F::Output, Duration) {
+        let began = Instant::now();
+        let done = work.await;
+        (done, began.elapsed())
+    }
+
     /// How long the wall clock needs to reach `end`; `None` when it has.
     fn until(&self, end: Time) -> Option<Duration> {
         Some(end.since(self.now())).filter(|left| !left.is_zero())
@@ -184,6 +195,14 @@ impl Clock {
 }
 
 impl Steering {
+    fn advance(&self, duration: Duration) {
+        let forward = millis(duration);
+        self.wall_offset_millis.fetch_add(forward, Ordering::AcqRel);
+        self.jumped_millis
+            .fetch_add(forward.unsigned_abs(), Ordering::AcqRel);
+        self.moved.notify_waiters();
+    }
+
     fn instant(&self) -> Instant {
         let jumped = Duration::from_millis(self.jumped_millis.load(Ordering::Acquire));
         add(Instant::now(), jumped)
@@ -227,16 +246,7 @@ impl ClockControl {
     pub async fn advance(&self, duration: Duration) {
         match &self.clock.twin {
             Twin::Real => {}
-            Twin::Steered(steering) => {
-                let forward = millis(duration);
-                steering
-                    .wall_offset_millis
-                    .fetch_add(forward, Ordering::AcqRel);
-                steering
-                    .jumped_millis
-                    .fetch_add(forward.unsigned_abs(), Ordering::AcqRel);
-                steering.moved.notify_waiters();
-            }
+            Twin::Steered(steering) => steering.advance(duration),
             Twin::Simulated(_) => tokio::time::sleep(duration).await,
         }
     }

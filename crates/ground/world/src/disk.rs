@@ -90,6 +90,14 @@ impl Disk {
         }
     }
 
+    /// Whether this user may make files in the folder, which exists.
+    pub fn may_write(&self, folder: &Path) -> bool {
+        match &self.twin {
+            Twin::Real => real::may_write(folder),
+            Twin::Simulated(_) => true,
+        }
+    }
+
     /// Makes a folder and those above it, flushed; one that exists is fine.
     ///
     /// # Errors
@@ -241,7 +249,7 @@ impl OpenFile {
 }
 
 /// Where a file is written before it has its name.
-fn temporary(path: &Path) -> PathBuf {
+pub(crate) fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY_SUFFIX);
     PathBuf::from(name)

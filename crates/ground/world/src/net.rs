@@ -1,8 +1,10 @@
 //! Connections: TCP and Unix-domain on the real side, bounded pipes with scripted faults on the simulated one.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 mod pipe;
@@ -35,8 +37,34 @@ pub struct Net {
 
 #[derive(Clone, Debug)]
 enum Twin {
-    Real,
+    Real(Detours),
     Simulated(SimulatedNet),
+}
+
+/// Where the connections of a real program under test go instead. When there are any, every other address refuses, so that
+/// a test never leaves its machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detours {
+    by_address: Arc<BTreeMap<SocketAddr, SocketAddr>>,
+}
+
+impl FromIterator<(SocketAddr, SocketAddr)> for Detours {
+    fn from_iter<T: IntoIterator<Item = (SocketAddr, SocketAddr)>>(pairs: T) -> Self {
+        let by_address = Arc::new(pairs.into_iter().collect());
+        Self { by_address }
+    }
+}
+
+impl Detours {
+    fn lead(&self, address: SocketAddr) -> Result<SocketAddr, ConnectError> {
+        if self.by_address.is_empty() {
+            return Ok(address);
+        }
+        let found = self.by_address.get(&address).copied();
+        found.ok_or_else(|| ConnectError::Refused {
+            to: address.to_string(),
+        })
+    }
 }
 
 /// How to listen.
@@ -106,10 +134,10 @@ pub enum ConnectError {
 }
 
 impl Net {
-    pub(crate) fn real(clock: Clock) -> Self {
+    pub(crate) fn real(clock: Clock, detours: Detours) -> Self {
         Self {
             clock,
-            twin: Twin::Real,
+            twin: Twin::Real(detours),
         }
     }
 
@@ -139,7 +167,7 @@ impl Net {
         options: ListenOptions,
     ) -> io::Result<Listener> {
         let twin = match &self.twin {
-            Twin::Real => ListenerTwin::Real(real::listen(address, options)?),
+            Twin::Real(_) => ListenerTwin::Real(real::listen(address, options)?),
             Twin::Simulated(simulated) => {
                 ListenerTwin::Simulated(simulated.listen(address, options)?)
             }
@@ -157,7 +185,7 @@ impl Net {
     /// The operator's: the path is taken, or not allowed.
     pub async fn listen_unix(&self, path: &Path, mode: u32) -> io::Result<UnixListener> {
         let twin = match &self.twin {
-            Twin::Real => UnixTwin::Real(real::listen_unix(path, mode).await?),
+            Twin::Real(_) => UnixTwin::Real(real::listen_unix(path, mode).await?),
             Twin::Simulated(simulated) => UnixTwin::Simulated(simulated.listen_unix(path)?),
         };
         Ok(UnixListener {
@@ -177,7 +205,10 @@ impl Net {
     ) -> Result<Stream, ConnectError> {
         let attempt = async {
             match &self.twin {
-                Twin::Real => real::connect(address, options.bind).await,
+                Twin::Real(detours) => {
+                    let at = detours.lead(address)?;
+                    real::connect(address, at, options.bind).await
+                }
                 Twin::Simulated(simulated) => simulated.connect(address, options.bind).await,
             }
         };
@@ -218,7 +249,7 @@ impl Net {
     ) -> Result<Stream, ConnectError> {
         let attempt = async {
             match &self.twin {
-                Twin::Real => real::connect_unix(path).await,
+                Twin::Real(_) => real::connect_unix(path).await,
                 Twin::Simulated(simulated) => simulated.connect_unix(path).await,
             }
         };

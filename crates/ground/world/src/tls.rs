@@ -4,6 +4,7 @@
 //! randomness: what is said is the same in each run, the encrypted bytes are not.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,17 @@ use rustls::time_provider::TimeProvider;
 
 mod client;
 mod identity;
+mod kept;
 mod server;
 
 pub use client::{TlsClient, Verify};
-pub use identity::{Identity, SelfSigned, self_signed};
+pub use identity::{Identity, SELF_SIGNED_LIFE, SelfSigned};
+pub use kept::{RENEWED_BEFORE, SELF_SIGNED_FILE};
 pub use server::TlsServer;
 
+use crate::Time;
 use crate::clock::Clock;
+use crate::disk::Disk;
 
 /// How long a handshake may take: two round trips, and a peer that computes slowly.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -192,6 +197,35 @@ impl Tls {
         TlsServer::new(self.clock.clone(), self.handshake_timeout, identity)
     }
 
+    /// Makes a certificate nobody vouches for (ECDSA P-256) for `hostname`, which may be an IP address, good for
+    /// [`SELF_SIGNED_LIFE`] from now on.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`] when no certificate can be for such a name.
+    pub fn self_signed(&self, hostname: &str) -> Result<SelfSigned, TlsError> {
+        identity::self_signed(hostname, self.clock.now())
+    }
+
+    /// The certificate nobody vouches for that is kept in `folder` (which must exist) as [`SELF_SIGNED_FILE`]: the one that
+    /// is there, or a new one when there is none, when it ends within [`RENEWED_BEFORE`], or when it is not for `hostname`.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`] when the file can be neither read nor written, or no certificate can be for such a name.
+    pub async fn kept_self_signed(
+        &self,
+        disk: &Disk,
+        folder: &Path,
+        hostname: &str,
+    ) -> Result<Identity, TlsError> {
+        kept::kept(
+            disk,
+            &folder.join(SELF_SIGNED_FILE),
+            hostname,
+            self.clock.now(),
+        )
+        .await
+    }
+
     /// The client side.
     pub fn client(&self) -> &TlsClient {
         &self.client
@@ -209,12 +243,12 @@ struct WorldTime(Clock);
 
 impl TimeProvider for WorldTime {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(unix_time(&self.0))
+        Some(unix_time(self.0.now()))
     }
 }
 
-fn unix_time(clock: &Clock) -> UnixTime {
-    let millis = u64::try_from(clock.now().as_millis()).unwrap_or(0);
+fn unix_time(at: Time) -> UnixTime {
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0);
     UnixTime::since_unix_epoch(Duration::from_millis(millis))
 }
 

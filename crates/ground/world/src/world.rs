@@ -1,10 +1,12 @@
 //! The handle on everything outside, real or simulated.
 
+use std::time::Duration;
+
 use crate::chance::Chance;
 use crate::clock::{Clock, ClockControl};
 use crate::disk::{Disk, SimulatedDisk};
 use crate::dns::{Dns, DnsError, DnsOptions, SimulatedDns};
-use crate::net::{Net, SimulatedNet};
+use crate::net::{Detours, Net, SimulatedNet};
 use crate::tls::{Tls, TlsError, TlsOptions};
 
 /// Everything outside the process. Cloning is cheap; clones share it all.
@@ -31,6 +33,8 @@ pub struct WorldOptions {
     pub dns: DnsOptions,
     /// Whom to trust.
     pub tls: TlsOptions,
+    /// Where connections go instead, in a program under test.
+    pub detours: Detours,
 }
 
 /// The operator's: what the options name cannot be used.
@@ -53,22 +57,23 @@ impl World {
         Self::with_clock(Clock::real(), options)
     }
 
-    /// The real world with clocks that can be moved. For tests: `--real` scenarios, where the built binary is told to
-    /// let hours pass.
+    /// The real world with clocks that can be moved, and start `ahead`. For scenarios told to the built binary, which is
+    /// told to let hours pass.
     ///
     /// # Errors
     /// As [`World::real`].
     pub fn real_with_clock_control(
         options: &WorldOptions,
+        ahead: Duration,
     ) -> Result<(Self, ClockControl), WorldError> {
-        let (clock, control) = Clock::steered();
+        let (clock, control) = Clock::steered(ahead);
         Ok((Self::with_clock(clock, options)?, control))
     }
 
     fn with_clock(clock: Clock, options: &WorldOptions) -> Result<Self, WorldError> {
         Ok(Self {
             chance: Chance::real(),
-            net: Net::real(clock.clone()),
+            net: Net::real(clock.clone(), options.detours.clone()),
             dns: Dns::real(clock.clone(), &options.dns).map_err(WorldError::Dns)?,
             tls: Tls::new(clock.clone(), &options.tls).map_err(WorldError::Tls)?,
             disk: Disk::real(),

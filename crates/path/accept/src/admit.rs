@@ -23,6 +23,7 @@ mod trace;
 pub(crate) use birth::{Leaf, Placed, place};
 pub(crate) use pressure::Pressure;
 pub(crate) use recipient::Wanted;
+pub(crate) use sender::Senders;
 pub(crate) use store::store_trouble;
 
 use std::net::SocketAddr;
@@ -56,6 +57,8 @@ pub(crate) struct Arrival {
     /// Who logged in.
     pub(crate) login: Option<String>,
     pub(crate) asker: Asker,
+    /// Whom it may name as the sender.
+    pub(crate) senders: Senders,
 }
 
 /// A message on its way in.
@@ -103,6 +106,8 @@ impl Intake {
             .await?;
         size::check(announced, &limits)?;
         sender::check(&mail)?;
+        let directory = &self.parts.directory;
+        sender::may_name(&arrival.senders, &mail.from, directory, &settings).await?;
         Ok(Draft {
             arrival,
             settings,

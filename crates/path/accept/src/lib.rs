@@ -7,8 +7,8 @@
 //! **The way through.**
 //!
 //! ```text
-//!   server.rs   one accept loop a listener, one task a session; gate.rs counts them
-//!      |
+//!   server.rs   doors/ opens what the settings name; receive.rs: one accept loop a listener, one task a session
+//!      |        gate.rs counts them; guard.rs counts wrong passwords
 //!   session/    socket <-> wire_smtp's machine; deadlines, TLS, AUTH, PROXY
 //!      |                     submit.rs   the same without a socket
 //!   admit/      pressure -> size -> sender -> recipients -> content -> head -> birth -> store
@@ -19,12 +19,15 @@
 //! **Never.** No 250 before the flush. No refusal without a reason. No relay but for those who logged in or come from a
 //! network in `relay_from`. A session that ends at any point before the flush leaves nothing behind.
 //!
-//! **Limits.** Sessions in all, on a listener and from a peer; commands and errors of a session; every wait on a peer
+//! **Limits.** Sessions in all, on a listener and from a peer; wrong passwords (`[logins]`); commands and errors of a session; every wait on a peer
 //! (`[timeouts]`), on the directory and on the store; recipients, rows and octets of a message; free disk and queue.
 
 mod admit;
+mod doors;
 mod gate;
+mod guard;
 mod intake;
+mod receive;
 mod resume;
 mod server;
 mod session;
@@ -32,7 +35,8 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
+pub use doors::{Change, ListenError, StartError};
 pub use intake::{Intake, IntakeParts};
 pub use resume::resume;
-pub use server::{GRACE, Server, ServerParts, StartError};
+pub use server::{GRACE, Server, ServerParts};
 pub use submit::{Refused, Submission};

@@ -13,9 +13,6 @@ use crate::admit::{Leaf, Placed, Wanted, place};
 /// Recipients taken up at a time.
 const BATCH: u32 = 200;
 
-/// How long a lost hint can delay a report.
-const POLL: Duration = Duration::from_secs(1);
-
 /// When the directory is asked again about a recipient it could not place.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -44,7 +41,8 @@ pub async fn resume(intake: Intake, stop: CancellationToken) {
             biased;
             () = stop.cancelled() => return,
             () = intake.ledger().wakeups().next_categorizing() => {}
-            () = clock.sleep(POLL) => {}
+            // What a lost hint can delay a report by.
+            () = clock.sleep(intake.settings().queue.poll_interval) => {}
         }
     }
 }
@@ -99,7 +97,6 @@ impl Intake {
 
     fn way_of(&self, unrouted: &Unrouted, decision: Decision) -> Routed {
         let recipient = &unrouted.recipient;
-        let cause = decision.reason().to_owned();
         let wanted = Wanted {
             address: recipient.address.clone(),
             orcpt: recipient.orcpt.clone(),
@@ -107,14 +104,8 @@ impl Intake {
             decision,
         };
         match place(&self.settings(), wanted) {
-            Placed::One(leaf) if leaf.address == recipient.address => {
-                Routed::Queued { next_hop: leaf.hop }
-            }
-            Placed::One(leaf) => Routed::Expanded {
-                cause,
-                children: vec![child(leaf)],
-            },
-            Placed::Many { cause, children } => Routed::Expanded {
+            Placed::Itself(leaf) => Routed::Queued { next_hop: leaf.hop },
+            Placed::Replaced { cause, children } => Routed::Expanded {
                 cause,
                 children: children.into_iter().map(child).collect(),
             },

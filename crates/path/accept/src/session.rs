@@ -20,6 +20,7 @@ use bytes::BytesMut;
 use ground_settings::{Limits, Listener, ListenerTls, Settings};
 use ground_world::net::Stream;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use wire_smtp::reply::Reply;
 use wire_smtp::server::{Channel, Event, Server as Machine};
 
@@ -32,6 +33,8 @@ use io::Ended;
 pub(crate) struct Session {
     hall: Arc<Hall>,
     listener: Arc<Listener>,
+    /// Cancelled when the server stops or the listener is gone.
+    leave: CancellationToken,
     settings: Arc<Settings>,
     limits: Limits,
     machine: Machine,
@@ -83,6 +86,7 @@ impl Session {
         hall: Arc<Hall>,
         listener: Arc<Listener>,
         settings: Arc<Settings>,
+        leave: CancellationToken,
     ) -> Session {
         let tls = hall.tls.is_some();
         let channel = match listener.tls() {
@@ -96,6 +100,7 @@ impl Session {
             started: hall.intake.world().clock.instant(),
             hall,
             listener,
+            leave,
             settings,
             peer: None,
             tls: None,

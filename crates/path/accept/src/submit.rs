@@ -9,7 +9,7 @@ use wire_smtp::command::{BodyType, MailParams, RcptParams};
 use wire_smtp::reply::Reply;
 
 use crate::Intake;
-use crate::admit::Arrival;
+use crate::admit::{Arrival, Senders};
 
 /// A message from a program on this machine.
 #[derive(Debug, Clone)]
@@ -65,6 +65,7 @@ impl Intake {
         } = submission;
         let content = with_crlf(content);
         check(&content, mail.body, limits.max_line_length).map_err(message)?;
+        mail.body = body(mail.body, &content);
         mail.size = Some(content.len() as u64);
         let arrival = Arrival {
             origin: Origin::Sendmail,
@@ -75,6 +76,7 @@ impl Intake {
             tls: None,
             login: None,
             asker: Asker::Ourselves,
+            senders: Senders::Any,
         };
         let mut draft = self
             .open(arrival, mail, settings, limits)
@@ -98,6 +100,15 @@ impl Intake {
         self.begin(&mut draft).await.map_err(message)?;
         self.take(&mut draft, content).await.map_err(message)?;
         self.accept(draft).await.map_err(message)
+    }
+}
+
+/// A program does not know what its text needs on the way, so the text itself says it: plain ASCII goes to every peer.
+fn body(said: BodyType, content: &[u8]) -> BodyType {
+    match said {
+        BodyType::BinaryMime => BodyType::BinaryMime,
+        BodyType::SevenBit | BodyType::EightBitMime if content.is_ascii() => BodyType::SevenBit,
+        BodyType::SevenBit | BodyType::EightBitMime => BodyType::EightBitMime,
     }
 }
 

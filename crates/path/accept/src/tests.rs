@@ -6,6 +6,7 @@ mod limits;
 mod login;
 mod real;
 mod recipients;
+mod reload;
 mod resume;
 mod stop;
 
@@ -16,7 +17,7 @@ use ground_directory::{Change, Directory, NewPassword, Options, PasswordCost};
 use ground_settings::Settings;
 use ground_store::{Query, Row, Store, Unit};
 use ground_world::net::{ConnectOptions, Stream};
-use ground_world::tls::{PlatformRoots, Tls, Verify, self_signed};
+use ground_world::tls::{PlatformRoots, Tls, Verify};
 use ground_world::{Simulation, World};
 use path_ledger::{Handoff, HandoffLimits, Handovers, Ledger, LedgerOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -115,7 +116,7 @@ async fn house_with(more: &str) -> House {
         settings: receiver,
         data_directory: "/data".into(),
     });
-    let made = self_signed("mx.here.test").unwrap();
+    let made = world.tls.self_signed("mx.here.test").unwrap();
     let tls = world
         .tls
         .trusting(PlatformRoots::Ignored, made.certificate_pem.as_bytes());

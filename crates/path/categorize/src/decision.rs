@@ -111,6 +111,26 @@ impl Decision {
         }
     }
 
+    /// Whether mail for the recipient comes to the account with this address, alone or among others.
+    #[must_use]
+    pub fn leads_to(&self, account: &str) -> bool {
+        let is_it = |one: &Account| one.address.to_string() == account;
+        let ends_there = |child: &Child| match &child.end {
+            End::Mailbox(one) => is_it(one),
+            End::Remote | End::Nobody => false,
+        };
+        match self {
+            Decision::Mailbox { account, .. } => is_it(account),
+            Decision::Rewritten { to, .. } => ends_there(to),
+            Decision::Expanded { children, .. } => children.iter().any(ends_there),
+            Decision::Remote { .. }
+            | Decision::Nobody { .. }
+            | Decision::NotHere { .. }
+            | Decision::Misled { .. }
+            | Decision::Later { .. } => false,
+        }
+    }
+
     /// What the client hears when the recipient is not accepted; `None` when it is.
     ///
     /// Strangers learn what is needed to act, not how the directory is built: the reason stays with the operator.

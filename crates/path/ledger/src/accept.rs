@@ -330,7 +330,7 @@ impl Ledger {
             state: State::Queued,
             next_hop: None,
             attempts: 0,
-            crashes: 0,
+            suspicion: None,
             accepted_at: terms.accepted_at,
             retry_at: terms.accepted_at,
             notify_at: first_notice(patience, terms, new.notify),

@@ -71,8 +71,9 @@ pub struct JobRecipient {
     pub notify: Option<Notify>,
     /// Attempts before this one.
     pub attempts: u32,
-    /// Claims lost in a row before this one.
-    pub crashes: u32,
+    /// Of a suspect, whose attempt must not begin before [`Ledger::begin`] says so: attempts in a row before this one that
+    /// began and never ended.
+    pub suspicion: Option<u32>,
     /// Its age counts from here.
     pub accepted_at: Time,
     /// The end of its lifetime.
@@ -88,7 +89,7 @@ impl JobRecipient {
             orcpt: recipient.orcpt,
             notify: recipient.notify,
             attempts: recipient.attempts,
-            crashes: recipient.crashes,
+            suspicion: recipient.suspicion,
             accepted_at: recipient.accepted_at,
             expires_at: recipient.expires_at?,
         })
@@ -130,8 +131,17 @@ const CLAIM: Sql = Sql::each(
     ),
 );
 
+/// The count comes before the risk. Written twice it counts once, for the first answer may have been lost.
+const BEGIN: Sql = Sql::new(
+    "UPDATE recipient SET begun_at = coalesce(begun_at, $3), \
+     suspicion = CASE WHEN begun_at IS NULL THEN coalesce(suspicion, 0) + 1 ELSE suspicion END \
+     WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2 AND claimed_until > $4",
+);
+
+/// A beginning that was written and not made use of counts for nothing.
 const RELEASE: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'queued', claimed_by = NULL, claimed_until = NULL, deadline_at = ",
+    "UPDATE recipient SET state = 'queued', suspicion = CASE WHEN begun_at IS NULL THEN suspicion ELSE suspicion - 1 END, \
+     begun_at = NULL, claimed_by = NULL, claimed_until = NULL, deadline_at = ",
     deadline_of_queued!(),
     " WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2"
 ));
@@ -144,7 +154,7 @@ const RENEW: Sql = Sql::new(concat!(
 
 const HOLD_DAMAGED: Sql = Sql::new(concat!(
     "UPDATE recipient SET state = 'held', hold_reason = $3, held_by = 'ledger', hold_alarm_at = $4, \
-     claimed_by = NULL, claimed_until = NULL, deadline_at = ",
+     begun_at = NULL, claimed_by = NULL, claimed_until = NULL, deadline_at = ",
     deadline_with!("$4"),
     " WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2"
 ));
@@ -321,6 +331,21 @@ impl Ledger {
             unit.write(RELEASE, vec![(*id).into(), self.epoch().into()]);
         }
         self.reach(unit, recipients).await
+    }
+
+    /// Writes that an attempt at these suspects begins: until it ends in a settlement it counts against them. Nobody whose
+    /// claim is not live is reached, and an attempt at them must not be made.
+    ///
+    /// # Errors
+    /// The store's: no attempt may begin. Asking again counts no second time.
+    pub async fn begin(&self, suspects: &[RecipientId]) -> Result<Reached, LedgerError> {
+        let (at, live) = (self.now().as_millis(), self.lease_now().as_millis());
+        let mut unit = Unit::new();
+        for id in suspects {
+            let values = vec![(*id).into(), self.epoch().into(), at.into(), live.into()];
+            unit.write(BEGIN, values);
+        }
+        self.reach(unit, suspects).await
     }
 
     /// Makes live claims of this node last for another lease from now. A claim that has ended, or whose recipient's lifetime

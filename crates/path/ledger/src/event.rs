@@ -32,7 +32,7 @@ macro_rules! kinds {
 kinds! {
     /// A node took a new epoch.
     NodeStarted = "node_started",
-    /// A claim ended without being settled; its outcome is unknown.
+    /// A claim ended without being settled; the detail says what is known of it.
     ClaimLost = "claim_lost",
     /// A recipient was held.
     Held = "held",

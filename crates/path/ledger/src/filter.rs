@@ -36,7 +36,7 @@ pub struct Filter {
     pub next_hop: Option<String>,
     /// From this address; empty for the null sender.
     pub sender: Option<String>,
-    /// To this address.
+    /// To this address, or to what an alias or catch-all of this address became.
     pub recipient: Option<String>,
     /// To an address of this domain.
     pub domain: Option<String>,
@@ -263,10 +263,10 @@ impl Filter {
             writer.add_list(["recipient.next_hop IN (", ")"], &hop_keys(hop));
         }
         if let Some(sender) = &self.sender {
-            writer.add_sought("message.sender", sender);
+            writer.add_sender(sender);
         }
         if let Some(recipient) = &self.recipient {
-            writer.add_sought("recipient.address", recipient);
+            writer.add_family(recipient);
         }
         if let Some(domain) = &self.domain {
             let ending = format!("%@{}", escaped(&domain.to_lowercase()));
@@ -323,17 +323,37 @@ impl Writer {
         self.text.push_str(&format!("{before}${place}{after}"));
     }
 
-    /// `column` is the sought text, in whatever case.
-    fn add_sought(&mut self, column: &str, question: &str) {
-        let sought = Sought::of(question);
-        if sought.text.is_empty() {
-            return self.add([&format!("{column} = "), ""], "");
-        }
+    /// The places of a sought text, and the query for the messages that may have it.
+    fn seek(&mut self, sought: Sought) -> (String, String) {
         self.values.extend([sought.word.into(), sought.text.into()]);
         let text = format!("${}", self.values.len());
         let messages = messages_with(&format!("${}", self.values.len() - 1), &text);
+        (text, messages)
+    }
+
+    /// Mail of this sender, in whatever case it is written.
+    fn add_sender(&mut self, sender: &str) {
+        let sought = Sought::of(sender);
+        if sought.text.is_empty() {
+            return self.plain("message.sender = ''");
+        }
+        let (text, messages) = self.seek(sought);
         self.plain(&format!(
-            "recipient.message IN ({messages}) AND lower({column}) = {text}"
+            "recipient.message IN ({messages}) AND lower(message.sender) = {text}"
+        ));
+    }
+
+    /// A recipient of this address, or one that stands in its place. An expanded row's children are of its message.
+    fn add_family(&mut self, address: &str) {
+        let (text, messages) = self.seek(Sought::of(address));
+        self.plain(&format!(
+            "recipient.message IN ({messages}) AND (lower(recipient.address) = {text} OR recipient.id IN (\
+               WITH RECURSIVE family (id, message) AS (\
+                 SELECT asked.id, asked.message FROM recipient AS asked \
+                   WHERE asked.message IN ({messages}) AND lower(asked.address) = {text} AND asked.state = 'expanded' \
+                 UNION ALL SELECT child.id, child.message FROM family \
+                   JOIN recipient AS child ON child.message = family.message AND child.parent = family.id) \
+               SELECT id FROM family))"
         ));
     }
 

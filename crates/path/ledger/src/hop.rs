@@ -353,7 +353,14 @@ impl Ledger {
     /// The store's.
     pub async fn ready_hops(&self, horizon: Time) -> Result<Vec<ReadyHop>, LedgerError> {
         let found = self.read(READY, vec![horizon.as_millis().into()]).await?;
-        let ready = found.iter().map(ready_hop).collect::<Result<_, _>>()?;
+        let mut ready = Vec::with_capacity(found.len());
+        for row in &found {
+            match ready_hop(row) {
+                Ok(hop) => ready.push(hop),
+                // One key that cannot be read must not stop all others.
+                Err(error) => self.damaged_hop(row.text(0)?, &error).await?,
+            }
+        }
         Ok(ready)
     }
 

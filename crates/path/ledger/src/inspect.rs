@@ -68,7 +68,7 @@ const RECIPIENT: &[&str] = &[
     "state",
     "next_hop",
     "attempts",
-    "crashes",
+    "suspicion",
     "accepted_at",
     "retry_at",
     "notify_at",
@@ -76,6 +76,7 @@ const RECIPIENT: &[&str] = &[
     "expires_at",
     "claimed_by",
     "claimed_until",
+    "begun_at",
     "hold_reason",
     "held_by",
     "hold_alarm_at",
@@ -124,7 +125,14 @@ const NEXT_HOP: &[&str] = &[
     "paused_until",
     "reason",
 ];
-const NODE: &[&str] = &["id", "name", "epoch", "heartbeat_at"];
+const NODE: &[&str] = &[
+    "id",
+    "name",
+    "epoch",
+    "heartbeat_at",
+    "away_since",
+    "back_at",
+];
 
 impl Table {
     /// Every table.

@@ -18,9 +18,10 @@
 //!
 //! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
 //! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
-//! not settled · `hop` knows how next hops are and which are due · `sweep` does what is owed by time, by the one rule in
-//! `deadline` · `listing`, `trace`, `audit` and `inspect` show it, `filter` says which rows, `operate` acts on them · `prune`
-//! ends history · `search` finds messages by sender, recipient and Message-ID · `node` takes the epoch · `handoff` and `wakeups` are hints in memory, and nothing but hints.
+//! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
+//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read · `listing`, `trace`, `audit` and
+//! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
+//! them · `prune` ends history · `node` takes the epoch · `handoff` and `wakeups` are hints in memory, and nothing but hints.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
@@ -33,6 +34,7 @@ mod audit;
 mod body;
 mod claim;
 mod columns;
+mod damage;
 mod deadline;
 mod envelope;
 mod event;
@@ -113,6 +115,9 @@ struct Book {
     /// The same moment on the monotonic clock: leases of this node are counted from it.
     started: Instant,
     heartbeat_before: Option<Time>,
+    away_since: Option<Time>,
+    /// When the treatment of what waited meanwhile began first.
+    back_at: Time,
     ids: IdSource,
     fresh_bodies: FreshBodies,
     wakeups: Wakeups,
@@ -146,7 +151,7 @@ impl Ledger {
         options: LedgerOptions,
     ) -> Result<Self, LedgerError> {
         let (started_at, started) = (world.clock.now(), world.clock.instant());
-        let node = node::start(&store, &options.node_name, started_at).await?;
+        let node = node::start(&store, &options.node_name, started_at, options.late_after).await?;
         let ledger = Self {
             book: Arc::new(Book {
                 ids: IdSource::above(node.greatest_key, node.node),
@@ -154,6 +159,8 @@ impl Ledger {
                 options: RwLock::new(Arc::new(options)),
                 epoch: node.epoch,
                 heartbeat_before: node.heartbeat_before,
+                away_since: node.away_since,
+                back_at: node.back_at.unwrap_or(started_at),
                 started_at,
                 started,
                 wakeups: Wakeups::default(),
@@ -161,7 +168,8 @@ impl Ledger {
                 world,
             }),
         };
-        let away = ledger.downtime().as_secs();
+        let before = ledger.heartbeat_before();
+        let away = before.map_or(0, |before| started_at.since(before).as_secs());
         let detail = format!("epoch {}; away for {away} s", node.epoch);
         let name = ledger.node_name();
         ledger

@@ -1,13 +1,23 @@
-//! Claims that ended without being settled: their recipients are queued again, and the attempt's outcome is unknown.
+//! Claims that ended without being settled: their recipients are queued again, and the history says what is known.
 //!
-//! The same sweep runs at a start (old epochs) and all the time (hung or crashed tasks, dead nodes). A recipient that loses
-//! claim after claim is held with the reason: one poisonous message stops nobody else.
+//! The same sweep runs at a start (old epochs) and all the time (hung or crashed tasks, dead nodes).
+//!
+//! **Suspects.** The happy path writes nothing when an attempt begins, so the first loss of a claim proves nothing: the mail
+//! may have waited in memory only. It makes the recipient a suspect. From then on each attempt at it is written, with a
+//! count, before it begins ([`Ledger::begin`]), and only an attempt that began and never ended speaks against it. One that
+//! does so again and again is held with the reason: one poisonous message stops nobody else. Whatever comes to an end, as an
+//! answer, a delay or a failure, is no suspect any more.
+//!
+//! **What is in doubt.** Only mail for another server. The insert into a mailbox and the final state are one commit, so what
+//! is not in its final state was not delivered; and nothing was sent of a suspect whose attempt had not begun.
 
-use ground_store::{Sql, Unit, Value};
+use ground_store::{Query, Row, Sql, StoreError, Unit, Value};
+use wire_message::Time;
 
 use crate::deadline::{deadline_of_queued, deadline_with};
 use crate::event::EventKind;
-use crate::{Ledger, LedgerError, RecipientId};
+use crate::settle::AttemptOutcome;
+use crate::{HopKey, HopKind, Ledger, LedgerError, RecipientId};
 
 #[cfg(test)]
 mod tests;
@@ -15,39 +25,60 @@ mod tests;
 /// Claims treated in one unit.
 const A_UNIT: i64 = 500;
 
+/// Characters kept of what a crash said.
+const ERROR_MAX: usize = 300;
+
+macro_rules! seen_columns {
+    () => {
+        "SELECT id, next_hop, claimed_by, claimed_until, suspicion, begun_at, retry_at FROM recipient \
+         WHERE state = 'in_flight' AND "
+    };
+}
+
 /// This node's own claims are compared with the clock that counted them; another's with the wall clock, unless its epoch is
 /// no node's any more.
-const LOST: &str = "SELECT id, message, next_hop, claimed_by, claimed_until, crashes FROM recipient \
-     WHERE state = 'in_flight' AND ((claimed_by = $1 AND claimed_until <= $2) \
+const LOST: &str = concat!(
+    seen_columns!(),
+    "((claimed_by = $1 AND claimed_until <= $2) \
        OR (claimed_by <> $1 AND (claimed_until <= $3 OR claimed_by NOT IN (SELECT epoch FROM node)))) \
-     ORDER BY claimed_until LIMIT $4";
+     ORDER BY claimed_until LIMIT $4"
+);
 
-/// The attempt nobody saw the end of; written only while the claim is as it was read.
-const ATTEMPT: Sql = Sql::new(
+const OURS: &str = concat!(seen_columns!(), "claimed_by = $1 AND id IN (");
+
+/// The row is as it was seen; every write of this file is guarded by it. `$1` to `$4`.
+macro_rules! as_seen {
+    () => {
+        " WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2 AND claimed_until = $3 AND coalesce(begun_at, 0) = $4"
+    };
+}
+
+/// The attempt nobody saw the end of.
+const ATTEMPT: Sql = Sql::new(concat!(
     "INSERT INTO attempt (id, message, recipient, node, started_at, ended_at, next_hop, peer, address, tls, last_command, \
      reply, bytes, outcome, transcript) \
-     SELECT $1, message, id, $2, $3, $3, next_hop, '', '', '', '', $4, 0, 'unknown', '' FROM recipient \
-     WHERE id = $5 AND state = 'in_flight' AND claimed_by = $6 AND claimed_until = $7",
-);
+     SELECT $5, message, id, $6, $7, $8, next_hop, '', '', '', '', $9, 0, $10, '' FROM recipient",
+    as_seen!()
+));
 
-const EVENT: Sql = Sql::new(
+const EVENT: Sql = Sql::new(concat!(
     "INSERT INTO event (id, at, message, recipient, kind, actor, detail) \
-     SELECT $1, $2, message, id, $3, $4, $5 FROM recipient \
-     WHERE id = $6 AND state = 'in_flight' AND claimed_by = $7 AND claimed_until = $8",
-);
+     SELECT $5, $6, message, id, $7, $8, $9 FROM recipient",
+    as_seen!()
+));
 
 const QUEUE: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'queued', crashes = crashes + 1, attempts = attempts + 1, \
-     claimed_by = NULL, claimed_until = NULL, deadline_at = ",
+    "UPDATE recipient SET state = 'queued', suspicion = $5, attempts = attempts + $6, retry_at = $7, \
+     begun_at = NULL, claimed_by = NULL, claimed_until = NULL, deadline_at = ",
     deadline_of_queued!(),
-    " WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2 AND claimed_until = $3"
+    as_seen!()
 ));
 
 const HOLD: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'held', crashes = crashes + 1, attempts = attempts + 1, hold_reason = $4, \
-     held_by = 'watch', hold_alarm_at = $5, claimed_by = NULL, claimed_until = NULL, deadline_at = ",
-    deadline_with!("$5"),
-    " WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2 AND claimed_until = $3"
+    "UPDATE recipient SET state = 'held', suspicion = $5, attempts = attempts + $6, hold_reason = $7, held_by = 'watch', \
+     hold_alarm_at = $8, begun_at = NULL, claimed_by = NULL, claimed_until = NULL, deadline_at = ",
+    deadline_with!("$8"),
+    as_seen!()
 ));
 
 /// What a sweep for lost claims did.
@@ -67,7 +98,36 @@ struct Seen {
     next_hop: String,
     epoch: i64,
     until: i64,
-    crashes: i64,
+    suspicion: Option<i64>,
+    begun_at: Option<i64>,
+    retry_at: i64,
+}
+
+/// How a claim came to its end.
+#[derive(Debug, Clone, Copy)]
+enum End<'a> {
+    /// Its time ran out, or its epoch did: whoever had it is gone.
+    Lost,
+    /// Its attempt crashed in a process that lives and says how.
+    Crashed { error: &'a str },
+}
+
+/// Whether an attempt had begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Yes,
+    No,
+    /// Nothing was written, for nobody was suspected of anything.
+    NobodyKnows,
+}
+
+/// What the history says of a lost claim.
+struct Verdict {
+    /// Attempts in a row that began and never ended.
+    suspicion: i64,
+    words: String,
+    /// `None` when no attempt was made.
+    outcome: Option<AttemptOutcome>,
 }
 
 impl Ledger {
@@ -77,42 +137,6 @@ impl Ledger {
     /// # Errors
     /// The store's.
     pub async fn lost_claims(&self) -> Result<LostClaims, LedgerError> {
-        let lost = self.seen().await?;
-        if lost.is_empty() {
-            return Ok(LostClaims::default());
-        }
-        let mut unit = Unit::new();
-        for claim in &lost {
-            self.treat(claim, &mut unit);
-        }
-        let held = |claim: &Seen| self.is_poison(claim.crashes);
-        let done = self.book.store.write(unit).await?;
-        // Each claim's third statement moves its recipient.
-        let moved = done.changed.iter().skip(2).step_by(3);
-        let mut sum = LostClaims {
-            found: lost.len() as u64,
-            ..LostClaims::default()
-        };
-        for (claim, moved) in lost.iter().zip(moved) {
-            if held(claim) {
-                sum.held += moved;
-            } else {
-                sum.queued += moved;
-                if let Ok(next_hop) = claim.next_hop.parse() {
-                    self.wakeups().queued(&next_hop);
-                }
-            }
-        }
-        tracing::warn!(queued = sum.queued, held = sum.held, "claims were lost");
-        Ok(sum)
-    }
-
-    /// Whether a recipient that crashed `crashes` times before has crashed once too often.
-    fn is_poison(&self, crashes: i64) -> bool {
-        crashes.saturating_add(1) >= i64::from(self.options().poison_attempts)
-    }
-
-    async fn seen(&self) -> Result<Vec<Seen>, LedgerError> {
         let (steady, wall) = (self.lease_now().as_millis(), self.now().as_millis());
         let values = vec![
             self.epoch().into(),
@@ -120,55 +144,236 @@ impl Ledger {
             wall.into(),
             A_UNIT.into(),
         ];
-        let rows = self.read(LOST, values).await?;
-        let mut seen = Vec::with_capacity(rows.len());
-        for row in &rows {
-            seen.push(Seen {
-                id: row.int(0)?,
-                next_hop: row.text(2)?.to_owned(),
-                epoch: row.int(3)?,
-                until: row.int(4)?,
-                crashes: row.int(5)?,
-            });
-        }
-        Ok(seen)
+        self.bring_back(Query::new(LOST, values), End::Lost).await
     }
 
-    fn treat(&self, claim: &Seen, unit: &mut Unit) {
-        let now = self.now();
-        let guard: [Value; 3] = [claim.id.into(), claim.epoch.into(), claim.until.into()];
-        let guarded = |first: Vec<Value>| first.into_iter().chain(guard.iter().cloned()).collect();
-        let what = format!(
-            "the claim of epoch {} was lost; whether the message got through is unknown",
-            claim.epoch
-        );
-        let (key, node, at) = (self.new_key(), self.node_name(), now.as_millis());
-        let attempt = vec![key.into(), (&node).into(), at.into(), (&what).into()];
-        unit.write(ATTEMPT, guarded(attempt));
-        let crashes = claim.crashes + 1;
-        let (kind, detail) = if self.is_poison(claim.crashes) {
-            (
-                EventKind::Held,
-                format!("deliver: {crashes} claims in a row were lost while it was in flight"),
-            )
-        } else {
-            (EventKind::ClaimLost, what)
+    /// An attempt of this node at these recipients has crashed, and nobody holds their claims any more: each may be tried
+    /// again after the time of a lease, or is held when its attempts crash again and again.
+    ///
+    /// # Errors
+    /// The store's: the leases bring them back.
+    pub async fn attempt_crashed(
+        &self,
+        recipients: &[RecipientId],
+        error: &str,
+    ) -> Result<LostClaims, LedgerError> {
+        let text = format!("{OURS}{})", crate::places(2, recipients.len()));
+        let ids = recipients.iter().map(|id| Value::from(*id));
+        let values = std::iter::once(self.epoch().into()).chain(ids).collect();
+        let line = error.lines().next().unwrap_or_default();
+        let error: String = line.chars().take(ERROR_MAX).collect();
+        self.bring_back(Query::new(text, values), End::Crashed { error: &error })
+            .await
+    }
+
+    async fn bring_back(&self, which: Query, end: End<'_>) -> Result<LostClaims, LedgerError> {
+        let rows = self.book.store.read(which).await?;
+        let lost = rows.iter().map(Seen::of).collect::<Result<Vec<_>, _>>()?;
+        if lost.is_empty() {
+            return Ok(LostClaims::default());
+        }
+        let mut unit = Unit::new();
+        let treated = lost.iter().map(|claim| self.treat(claim, end, &mut unit));
+        let treated: Vec<Treated> = treated.collect();
+        let done = self.book.store.write(unit).await?;
+        let mut sum = LostClaims {
+            found: lost.len() as u64,
+            ..LostClaims::default()
         };
-        let event = vec![
+        for (claim, treated) in lost.iter().zip(treated) {
+            let moved = done.changed.get(treated.place).copied().unwrap_or(0);
+            match treated.becomes {
+                Becomes::Held => sum.held += moved,
+                Becomes::Queued => {
+                    sum.queued += moved;
+                    if let Ok(next_hop) = claim.next_hop.parse() {
+                        self.wakeups().queued(&next_hop);
+                    }
+                }
+            }
+        }
+        tracing::warn!(queued = sum.queued, held = sum.held, "claims were lost");
+        Ok(sum)
+    }
+
+    fn treat(&self, claim: &Seen, end: End<'_>, unit: &mut Unit) -> Treated {
+        let verdict = claim.verdict(end);
+        let poison = i64::from(self.options().poison_attempts);
+        let becomes = match verdict.suspicion >= poison {
+            true => Becomes::Held,
+            false => Becomes::Queued,
+        };
+        if let Some(outcome) = verdict.outcome {
+            self.keep_lost_attempt(claim, &verdict.words, outcome, unit);
+        }
+        let (kind, detail) = match becomes {
+            Becomes::Held => (EventKind::Held, verdict.hold_reason()),
+            Becomes::Queued => (EventKind::ClaimLost, verdict.words.clone()),
+        };
+        let (at, node) = (self.now().as_millis(), self.node_name());
+        let event: [Value; 5] = [
             self.new_key().into(),
             at.into(),
             kind.word().into(),
             node.into(),
             (&detail).into(),
         ];
-        unit.write(EVENT, guarded(event));
-        if self.is_poison(claim.crashes) {
-            tracing::error!(recipient = %RecipientId::from_key(claim.id), crashes, "held: its claims are lost again and again");
-            let alarm_at = (now + self.options().hold_alarm).as_millis();
-            let [id, epoch, until] = guard;
-            unit.write(HOLD, vec![id, epoch, until, detail.into(), alarm_at.into()]);
-        } else {
-            unit.write(QUEUE, guard.to_vec());
+        unit.write(EVENT, claim.guarding(event));
+        let made = Value::Int(i64::from(verdict.outcome.is_some()));
+        match becomes {
+            Becomes::Held => {
+                tracing::error!(recipient = %RecipientId::from_key(claim.id), detail, "held");
+                let alarm_at = (self.now() + self.options().hold_alarm).as_millis();
+                let hold: [Value; 4] = [
+                    verdict.suspicion.into(),
+                    made,
+                    detail.into(),
+                    alarm_at.into(),
+                ];
+                unit.write(HOLD, claim.guarding(hold));
+            }
+            Becomes::Queued => {
+                let retry_at = self.tried_again_at(claim, end);
+                let queue: [Value; 3] = [verdict.suspicion.into(), made, retry_at.into()];
+                unit.write(QUEUE, claim.guarding(queue));
+            }
         }
+        Treated {
+            becomes,
+            place: unit.statements().len() - 1,
+        }
+    }
+
+    /// A loss changes nobody's time. A crash costs what it would cost if nobody had seen it, or it would follow on itself.
+    fn tried_again_at(&self, claim: &Seen, end: End<'_>) -> i64 {
+        match end {
+            End::Lost => claim.retry_at,
+            End::Crashed { .. } => {
+                let after = self.now() + self.options().lease;
+                claim.retry_at.max(after.as_millis())
+            }
+        }
+    }
+
+    fn keep_lost_attempt(
+        &self,
+        claim: &Seen,
+        words: &str,
+        outcome: AttemptOutcome,
+        unit: &mut Unit,
+    ) {
+        let now = self.now().as_millis();
+        let attempt: [Value; 6] = [
+            self.new_key().into(),
+            self.node_name().into(),
+            claim.begun_at.unwrap_or(now).into(),
+            now.into(),
+            words.into(),
+            outcome.word().into(),
+        ];
+        unit.write(ATTEMPT, claim.guarding(attempt));
+    }
+}
+
+/// What becomes of a lost claim's recipient, and the place of the statement that says so.
+struct Treated {
+    becomes: Becomes,
+    place: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Becomes {
+    Queued,
+    Held,
+}
+
+impl Verdict {
+    fn hold_reason(&self) -> String {
+        format!(
+            "deliver: {} attempts in a row began and never ended; the last: {}",
+            self.suspicion, self.words
+        )
+    }
+}
+
+impl Seen {
+    fn of(row: &Row) -> Result<Seen, StoreError> {
+        Ok(Seen {
+            id: row.int(0)?,
+            next_hop: row.text(1)?.to_owned(),
+            epoch: row.int(2)?,
+            until: row.int(3)?,
+            suspicion: row.optional_int(4)?,
+            begun_at: row.optional_int(5)?,
+            retry_at: row.int(6)?,
+        })
+    }
+
+    /// The values of [`as_seen`], and those that come after them.
+    fn guarding<const N: usize>(&self, rest: [Value; N]) -> Vec<Value> {
+        let begun_at = self.begun_at.unwrap_or(0);
+        let guard: [Value; 4] = [
+            self.id.into(),
+            self.epoch.into(),
+            self.until.into(),
+            begun_at.into(),
+        ];
+        guard.into_iter().chain(rest).collect()
+    }
+
+    fn begun(&self, end: End<'_>) -> Begun {
+        match (end, self.begun_at, self.suspicion) {
+            (End::Crashed { .. }, _, _) | (End::Lost, Some(_), _) => Begun::Yes,
+            (End::Lost, None, Some(_)) => Begun::No,
+            (End::Lost, None, None) => Begun::NobodyKnows,
+        }
+    }
+
+    fn verdict(&self, end: End<'_>) -> Verdict {
+        let begun = self.begun(end);
+        let before = self.suspicion.unwrap_or(0);
+        let suspicion = match (begun, self.begun_at) {
+            // Counted when it was written.
+            (Begun::Yes, Some(_)) | (Begun::No | Begun::NobodyKnows, _) => before,
+            (Begun::Yes, None) => before + 1,
+        };
+        let epoch = self.epoch;
+        let what = match (end, begun) {
+            (End::Crashed { error }, _) => format!("the attempt crashed: {error}"),
+            (End::Lost, Begun::Yes) => {
+                let at = Time::from_millis(self.begun_at.unwrap_or_default());
+                format!(
+                    "the attempt that began at {at} never ended: the claim of epoch {epoch} was lost"
+                )
+            }
+            (End::Lost, Begun::No) => {
+                format!("the claim of epoch {epoch} was lost before an attempt began")
+            }
+            (End::Lost, Begun::NobodyKnows) => {
+                format!(
+                    "the claim of epoch {epoch} was lost, and nobody knows whether an attempt had begun"
+                )
+            }
+        };
+        let (outcome, result) = match (begun, self.is_for_a_mailbox()) {
+            (Begun::No, _) => (None, "nothing was sent"),
+            (Begun::Yes | Begun::NobodyKnows, true) => {
+                (Some(AttemptOutcome::Deferred), "nothing was delivered")
+            }
+            (Begun::Yes | Begun::NobodyKnows, false) => (
+                Some(AttemptOutcome::Unknown),
+                "whether the message got through is unknown",
+            ),
+        };
+        Verdict {
+            suspicion,
+            words: format!("{what}; {result}"),
+            outcome,
+        }
+    }
+
+    fn is_for_a_mailbox(&self) -> bool {
+        let next_hop = self.next_hop.parse::<HopKey>();
+        next_hop.is_ok_and(|hop| hop.kind() == HopKind::Mailbox)
     }
 }

@@ -70,6 +70,7 @@ enum Operation {
     Settle,
     Release,
     Renew,
+    Begin,
     Route,
     Hold,
     ReleaseHold,
@@ -80,11 +81,12 @@ enum Operation {
     Expire,
 }
 
-const OPERATIONS: [Operation; 12] = [
+const OPERATIONS: [Operation; 13] = [
     Operation::Claim,
     Operation::Settle,
     Operation::Release,
     Operation::Renew,
+    Operation::Begin,
     Operation::Route,
     Operation::Hold,
     Operation::ReleaseHold,
@@ -102,7 +104,7 @@ fn moves(operation: Operation) -> &'static [(State, State)] {
         Operation::Claim => &[(Queued, InFlight)],
         Operation::Settle => &[(InFlight, Relayed)],
         Operation::Release => &[(InFlight, Queued)],
-        Operation::Renew => &[(InFlight, InFlight)],
+        Operation::Renew | Operation::Begin => &[(InFlight, InFlight)],
         Operation::Route => &[(Categorizing, Queued)],
         Operation::Hold => &[(Queued, Held), (Categorizing, Held)],
         // A fixture's held recipient was never routed.
@@ -164,6 +166,7 @@ async fn operate(book: &Book, operation: Operation, id: RecipientId) -> bool {
         }
         Operation::Release => !book.ledger.release(&[id]).await.unwrap().done.is_empty(),
         Operation::Renew => !book.ledger.renew(&[id]).await.unwrap().done.is_empty(),
+        Operation::Begin => !book.ledger.begin(&[id]).await.unwrap().done.is_empty(),
         Operation::Route => {
             let to = Routed::Queued { next_hop: hop() };
             let routed = book

@@ -20,8 +20,11 @@ const START: Sql = Sql::new(
           SELECT coalesce(max(epoch), 0) AS taken FROM node \
           UNION ALL SELECT coalesce(max(claimed_by), 0) FROM recipient WHERE state = 'in_flight') AS epochs), $2 \
      WHERE true \
-     ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, heartbeat_at = excluded.heartbeat_at \
-     RETURNING id, epoch",
+     ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, heartbeat_at = excluded.heartbeat_at, \
+       away_since = coalesce(node.away_since, node.heartbeat_at), \
+       back_at = CASE WHEN excluded.heartbeat_at - node.heartbeat_at < $3 \
+         THEN coalesce(node.back_at, excluded.heartbeat_at) ELSE excluded.heartbeat_at END \
+     RETURNING id, epoch, away_since, back_at",
 );
 
 const BEFORE: &str = "SELECT heartbeat_at FROM node WHERE name = $1";
@@ -33,6 +36,9 @@ const GREATEST: &str = "SELECT max(key) FROM (\
 
 const HEARTBEAT: Sql = Sql::new("UPDATE node SET heartbeat_at = $3 WHERE name = $1 AND epoch = $2");
 
+const CAUGHT_UP: Sql =
+    Sql::new("UPDATE node SET away_since = NULL, back_at = NULL WHERE name = $1 AND epoch = $2");
+
 /// What a node finds when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Started {
@@ -40,6 +46,10 @@ pub(crate) struct Started {
     pub(crate) epoch: i64,
     /// The last sign of life of this node before.
     pub(crate) heartbeat_before: Option<Time>,
+    /// Since when mail has waited because of it that is not treated yet.
+    pub(crate) away_since: Option<Time>,
+    /// When that treatment began first.
+    pub(crate) back_at: Option<Time>,
     /// No id in the book is greater.
     pub(crate) greatest_key: i64,
 }
@@ -53,16 +63,24 @@ pub enum Heartbeat {
     Replaced,
 }
 
-pub(crate) async fn start(store: &Store, name: &str, now: Time) -> Result<Started, LedgerError> {
+pub(crate) async fn start(
+    store: &Store,
+    name: &str,
+    now: Time,
+    late_after: Duration,
+) -> Result<Started, LedgerError> {
     let read = |text, values| store.read(ground_store::Query::new(text, values));
     let before = read(BEFORE, vec![name.into()]).await?;
     let mut unit = Unit::new();
-    unit.write_exactly(1, START, vec![name.into(), now.as_millis().into()]);
+    let late_after = i64::try_from(late_after.as_millis()).unwrap_or(i64::MAX);
+    let values = vec![name.into(), now.as_millis().into(), late_after.into()];
+    unit.write_exactly(1, START, values);
     let done = store.write(unit).await?;
     let row = done.returned.first().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| StoreError::Damaged("a node's start gave no epoch".into()))?;
     let mut columns = Columns::of(row);
     let (node, epoch) = (columns.int()?, columns.int()?);
+    let (away_since, back_at) = (columns.maybe_time()?, columns.maybe_time()?);
     if !(0..NODES).contains(&node) {
         return Err(StoreError::Damaged(format!("node {node} of {NODES}")).into());
     }
@@ -76,6 +94,8 @@ pub(crate) async fn start(store: &Store, name: &str, now: Time) -> Result<Starte
         node,
         epoch,
         heartbeat_before: before.map(Time::from_millis),
+        away_since,
+        back_at,
         greatest_key: greatest.flatten().unwrap_or(0),
     })
 }
@@ -97,12 +117,27 @@ impl Ledger {
         }
     }
 
-    /// How long this node had been away when it started: from its last heartbeat before. Zero for a new node.
+    /// How long mail may have waited because this node was away: from its last heartbeat to this start, with the starts
+    /// before that crashed before [`Ledger::caught_up`]. Zero for a new node.
     #[must_use]
     pub fn downtime(&self) -> Duration {
         let started_at = self.book.started_at;
-        let before = self.book.heartbeat_before;
-        before.map_or(Duration::ZERO, |before| started_at.since(before))
+        let since = self.book.away_since;
+        since.map_or(Duration::ZERO, |since| started_at.since(since))
+    }
+
+    /// Records that all mail that waited because this node was away is treated.
+    ///
+    /// # Errors
+    /// The store's: a start after a crash would treat again what is left.
+    pub async fn caught_up(&self) -> Result<(), LedgerError> {
+        let mut unit = Unit::new();
+        unit.write(
+            CAUGHT_UP,
+            vec![self.node_name().into(), self.epoch().into()],
+        );
+        self.book.store.write(unit).await?;
+        Ok(())
     }
 
     /// The last sign of life of this node before it started.
@@ -121,10 +156,19 @@ impl Ledger {
         actor: &str,
         detail: &str,
     ) -> Result<(), LedgerError> {
+        self.book
+            .store
+            .write(self.record_unit(kind, actor, detail))
+            .await?;
+        Ok(())
+    }
+
+    /// The same as a unit, to be joined with the write that makes it a fact.
+    #[must_use]
+    pub fn record_unit(&self, kind: EventKind, actor: &str, detail: &str) -> Unit {
         let mut unit = Unit::new();
         self.event(kind, actor, detail.to_owned())
             .write(self.new_key(), &mut unit);
-        self.book.store.write(unit).await?;
-        Ok(())
+        unit
     }
 }

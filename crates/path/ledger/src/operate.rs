@@ -185,10 +185,11 @@ const HOLD: Sql = Sql::new(concat!(
     " WHERE id = $1 AND state = $2"
 ));
 
-/// Back to where it was: in its queue, or before routing when it had no way yet. Crashes are forgiven: somebody has looked.
+/// Back to where it was: in its queue, or before routing when it had no way yet. What a suspect is blamed for is
+/// forgiven, for somebody has looked; its next attempt is still written before it begins.
 const RELEASE: Sql = Sql::new(concat!(
     "UPDATE recipient SET state = CASE WHEN next_hop = '' THEN 'categorizing' ELSE 'queued' END, retry_at = $3, \
-     crashes = 0, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL, deadline_at = CASE WHEN next_hop = '' THEN ",
+     suspicion = CASE WHEN suspicion > 0 THEN 0 ELSE suspicion END, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL, deadline_at = CASE WHEN next_hop = '' THEN ",
     deadline_with!("$3"),
     " ELSE ",
     deadline_of_queued!(),
@@ -201,14 +202,16 @@ const END: Sql = Sql::new(
 );
 
 const REROUTE: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'queued', next_hop = $4, retry_at = $3, hold_reason = NULL, held_by = NULL, \
+    "UPDATE recipient SET state = 'queued', next_hop = $4, retry_at = $3, \
+     suspicion = CASE WHEN suspicion > 0 THEN 0 ELSE suspicion END, hold_reason = NULL, held_by = NULL, \
      hold_alarm_at = NULL, deadline_at = ",
     deadline_of_queued!(),
     " WHERE id = $1 AND state = $2"
 ));
 
 const RECATEGORIZE: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'categorizing', next_hop = '', retry_at = $3, hold_reason = NULL, held_by = NULL, \
+    "UPDATE recipient SET state = 'categorizing', next_hop = '', retry_at = $3, \
+     suspicion = CASE WHEN suspicion > 0 THEN 0 ELSE suspicion END, hold_reason = NULL, held_by = NULL, \
      hold_alarm_at = NULL, deadline_at = ",
     deadline_with!("$3"),
     " WHERE id = $1 AND state = $2"

@@ -43,8 +43,10 @@ pub struct LedgerOptions {
     pub lease: Duration,
     /// How long after a hold begins somebody should look.
     pub hold_alarm: Duration,
-    /// Claims a recipient may lose in a row before it is held.
+    /// Attempts at a recipient in a row that may begin and never end before it is held.
     pub poison_attempts: u32,
+    /// How long this node must have been away for its mail to count as late.
+    pub late_after: Duration,
     /// How late anything may be before the audit says so.
     pub slack: Duration,
     /// Octets of freshly accepted bodies kept in memory.
@@ -75,6 +77,7 @@ impl LedgerOptions {
             lease: queue.lease,
             hold_alarm: queue.hold_alarm,
             poison_attempts: queue.poison_attempts,
+            late_after: queue.late_after,
             slack: settings.watch.slack,
             fresh_body_bytes: FRESH_BODY_BYTES,
         }

@@ -60,8 +60,8 @@ pub struct Recipient {
     pub next_hop: Option<HopKey>,
     /// Attempts so far: one row of history each.
     pub attempts: u32,
-    /// Claims lost while it was in flight since an attempt last came to an end.
-    pub crashes: u32,
+    /// Of a suspect, of which a claim was lost: attempts in a row since that were seen to begin and never to end.
+    pub suspicion: Option<u32>,
     /// Its age counts from here.
     pub accepted_at: Time,
     /// Not tried before, for a reason of its own.
@@ -88,7 +88,7 @@ pub struct Recipient {
 macro_rules! recipient_columns {
     () => {
         "recipient.id, recipient.message, recipient.parent, recipient.address, recipient.orcpt, recipient.notify, \
-         recipient.state, recipient.next_hop, recipient.attempts, recipient.crashes, recipient.accepted_at, \
+         recipient.state, recipient.next_hop, recipient.attempts, recipient.suspicion, recipient.accepted_at, \
          recipient.retry_at, recipient.notify_at, recipient.deadline_at, recipient.expires_at, recipient.claimed_by, \
          recipient.claimed_until, recipient.hold_reason, recipient.held_by, recipient.hold_alarm_at, \
          recipient.last_reply, recipient.last_peer, recipient.finished_at, recipient.cause, recipient.actor"
@@ -97,7 +97,7 @@ macro_rules! recipient_columns {
 pub(crate) use recipient_columns;
 
 const INSERT: Sql = Sql::new(
-    "INSERT INTO recipient (id, message, parent, address, orcpt, notify, state, next_hop, attempts, crashes, accepted_at, \
+    "INSERT INTO recipient (id, message, parent, address, orcpt, notify, state, next_hop, attempts, suspicion, accepted_at, \
      retry_at, notify_at, deadline_at, expires_at, claimed_by, claimed_until, hold_reason, held_by, hold_alarm_at, \
      last_reply, last_peer, finished_at, cause, actor) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
@@ -116,7 +116,7 @@ impl Recipient {
             state: columns.word("a state", State::from_word)?,
             next_hop: columns.text().and_then(HopKey::from_column)?,
             attempts: small(columns.int()?)?,
-            crashes: small(columns.int()?)?,
+            suspicion: columns.maybe_int()?.map(small).transpose()?,
             accepted_at: columns.time()?,
             retry_at: columns.time()?,
             notify_at: columns.maybe_time()?,
@@ -151,7 +151,7 @@ impl Recipient {
                 self.state.into(),
                 HopKey::column(self.next_hop.as_ref()),
                 self.attempts.into(),
-                self.crashes.into(),
+                self.suspicion.map(i64::from).into(),
                 self.accepted_at.as_millis().into(),
                 self.retry_at.as_millis().into(),
                 millis(self.notify_at),

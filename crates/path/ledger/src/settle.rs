@@ -163,12 +163,12 @@ const END: Sql = Sql::new(
     "UPDATE recipient SET state = $3, finished_at = $4, cause = $5, actor = $6, \
      last_reply = CASE WHEN $7 = '' THEN last_reply ELSE $7 END, \
      last_peer = CASE WHEN $8 = '' THEN last_peer ELSE $8 END, \
-     attempts = attempts + $9, deadline_at = NULL, notify_at = NULL, claimed_by = NULL, claimed_until = NULL \
-     WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2",
+     attempts = attempts + $9, deadline_at = NULL, notify_at = NULL, claimed_by = NULL, claimed_until = NULL, \
+     suspicion = NULL, begun_at = NULL WHERE id = $1 AND state = 'in_flight' AND claimed_by = $2",
 );
 
 const DEFER: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'queued', retry_at = $3, crashes = 0, last_reply = $4, \
+    "UPDATE recipient SET state = 'queued', retry_at = $3, suspicion = NULL, begun_at = NULL, last_reply = $4, \
      last_peer = CASE WHEN $5 = '' THEN last_peer ELSE $5 END, \
      attempts = attempts + $6, claimed_by = NULL, claimed_until = NULL, deadline_at = ",
     deadline_of_queued!(),
@@ -176,7 +176,7 @@ const DEFER: Sql = Sql::new(concat!(
 ));
 
 const BACK: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'queued', \
+    "UPDATE recipient SET state = 'queued', suspicion = NULL, begun_at = NULL, \
      last_reply = CASE WHEN $3 = '' THEN last_reply ELSE $3 END, \
      last_peer = CASE WHEN $4 = '' THEN last_peer ELSE $4 END, \
      attempts = attempts + $5, claimed_by = NULL, claimed_until = NULL, deadline_at = ",
@@ -185,7 +185,7 @@ const BACK: Sql = Sql::new(concat!(
 ));
 
 const HOLD: Sql = Sql::new(concat!(
-    "UPDATE recipient SET state = 'held', hold_reason = $3, held_by = $4, hold_alarm_at = $5, \
+    "UPDATE recipient SET state = 'held', hold_reason = $3, held_by = $4, hold_alarm_at = $5, suspicion = NULL, begun_at = NULL, \
      last_reply = CASE WHEN $6 = '' THEN last_reply ELSE $6 END, \
      last_peer = CASE WHEN $7 = '' THEN last_peer ELSE $7 END, \
      attempts = attempts + $8, claimed_by = NULL, claimed_until = NULL, deadline_at = ",

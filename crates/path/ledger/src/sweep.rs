@@ -33,6 +33,14 @@ pub struct DueRow {
     pub hop: Option<HopStatus>,
 }
 
+/// What a query found.
+#[derive(Debug, Default)]
+struct DueRows {
+    readable: Vec<DueRow>,
+    /// Damaged rows that are held now, or past their lifetime, and will not be found again.
+    held: u64,
+}
+
 /// What the watch does about a due row.
 #[derive(Debug)]
 pub enum Sweep {
@@ -101,7 +109,7 @@ const DUE: &str = concat!(
      ORDER BY recipient.deadline_at LIMIT $2"
 );
 
-/// What waits for a hop or the directory, in the order of acceptance.
+/// What waits for a hop or the directory, in the order of acceptance, but for those whose senders were told since `$4`.
 const WAITING: &str = concat!(
     "SELECT ",
     recipient_columns!(),
@@ -112,6 +120,8 @@ const WAITING: &str = concat!(
     " FROM recipient JOIN message ON message.id = recipient.message \
      LEFT JOIN next_hop ON next_hop.key = recipient.next_hop \
      WHERE recipient.id > $1 AND recipient.state IN ('queued', 'categorizing') AND recipient.accepted_at < $2 \
+       AND NOT EXISTS (SELECT 1 FROM event WHERE event.message = recipient.message AND event.recipient = recipient.id \
+         AND event.kind = 'delay_noticed' AND event.at >= $4) \
      ORDER BY recipient.id LIMIT $3"
 );
 
@@ -129,7 +139,7 @@ const ONE: &str = concat!(
 
 const END: Sql = Sql::new(
     "UPDATE recipient SET state = $5, finished_at = $6, cause = $7, actor = $8, deadline_at = NULL, notify_at = NULL, \
-     claimed_by = NULL, claimed_until = NULL, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL \
+     claimed_by = NULL, claimed_until = NULL, begun_at = NULL, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL \
      WHERE id = $1 AND state = $2 AND coalesce(claimed_by, 0) = $3 AND deadline_at = $4",
 );
 
@@ -155,17 +165,19 @@ const POSTPONE: Sql = Sql::new(
 
 impl Ledger {
     /// Recipients with something owed at `now`, longest due first. Claims that are alive are left to their node; those that
-    /// ended are found by [`Ledger::lost_claims`], which is run before.
+    /// ended are found by [`Ledger::lost_claims`], which is run before. What cannot be read is held, with the reason, and does
+    /// not stand in the way.
     ///
     /// # Errors
     /// The store's.
     pub async fn due(&self, now: Time, limit: u32) -> Result<Vec<DueRow>, LedgerError> {
         let values = vec![now.as_millis().into(), limit.into()];
-        self.due_rows(DUE, values).await
+        Ok(self.due_rows(DUE, values).await?.readable)
     }
 
     /// Recipients accepted before `before` that wait for a hop or the directory, those after the recipient `after`, in the
-    /// order of their ids: what a late policy looks at after a downtime.
+    /// order of their ids: what a late policy looks at after a downtime. A start that crashed meanwhile may have told some
+    /// senders already; those are left out. What cannot be read is held.
     ///
     /// # Errors
     /// The store's.
@@ -176,8 +188,20 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<DueRow>, LedgerError> {
         let after = after.map_or(0, RecipientId::key);
-        let values = vec![after.into(), before.as_millis().into(), limit.into()];
-        self.due_rows(WAITING, values).await
+        let told_since = self.book.back_at.as_millis();
+        loop {
+            let values: [Value; 4] = [
+                after.into(),
+                before.as_millis().into(),
+                limit.into(),
+                told_since.into(),
+            ];
+            let found = self.due_rows(WAITING, values.to_vec()).await?;
+            // A page of damage alone is not the end: it is held now, and waits no more.
+            if !found.readable.is_empty() || found.held == 0 {
+                return Ok(found.readable);
+            }
+        }
     }
 
     /// One recipient that is not final, with its envelope: what a report on a person's act tells of. `None` when it is final.
@@ -185,23 +209,23 @@ impl Ledger {
     /// # Errors
     /// The store's.
     pub async fn waiting_recipient(&self, id: RecipientId) -> Result<Option<DueRow>, LedgerError> {
-        let rows = self.due_rows(ONE, vec![id.into()]).await?;
-        Ok(rows.into_iter().next())
+        let found = self.due_rows(ONE, vec![id.into()]).await?;
+        Ok(found.readable.into_iter().next())
     }
 
     async fn due_rows(
         &self,
         text: &'static str,
         values: Vec<Value>,
-    ) -> Result<Vec<DueRow>, LedgerError> {
+    ) -> Result<DueRows, LedgerError> {
         let rows = self.read(text, values).await?;
-        let mut due = Vec::with_capacity(rows.len());
+        let mut due = DueRows::default();
         for row in &rows {
             match self.due_row(row) {
-                Ok(one) => due.push(one),
-                // The audit lists it, as past its deadline; it must not stand in the way of the others.
+                Ok(one) => due.readable.push(one),
                 Err(error) => {
-                    tracing::error!(recipient = row.int(0).unwrap_or(0), %error, "a due row cannot be read")
+                    let id = RecipientId::from_key(row.int(0)?);
+                    due.held += self.damaged(id, &error).await;
                 }
             }
         }

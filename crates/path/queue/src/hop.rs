@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ground_settings::Settings;
-use path_ledger::{HopKey, HopState, HopStatus, Job, MessageId};
+use path_ledger::{HopKey, HopState, HopStatus, Job};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use crate::leases::Held;
 use crate::lists::{Counted, Lists, Ready, recipients};
 use crate::pace::Pace;
 use crate::retry::{Failed, Trouble, wait};
+use crate::suspects::Stand;
 use crate::way::{Astray, terms};
 use crate::worker::{self, Conveyance, Failure, NoConveyance, Worker, WorkerEnd};
 
@@ -121,10 +122,10 @@ impl Hop {
     }
 
     /// The next job for a worker.
-    pub(crate) fn pop(&self) -> Option<Ready> {
+    pub(crate) fn pop(&self, stand: &Stand) -> Option<Ready> {
         let mut lists = hold(&self.lists);
-        let ready = lists.pop()?;
-        let left = lists.len();
+        let ready = lists.pop(stand)?;
+        let left = lists.ready(stand);
         drop(lists);
         if left > 0 {
             self.work.notify_one();
@@ -141,8 +142,9 @@ impl Hop {
         connections.saturating_mul(LOW.0).max(LOW.1)
     }
 
-    pub(crate) fn waiting(&self) -> usize {
-        hold(&self.lists).len()
+    /// Jobs that wait for nothing but a connection.
+    pub(crate) fn waiting(&self, stand: &Stand) -> usize {
+        hold(&self.lists).ready(stand)
     }
 
     /// Something was queued for it in the book.
@@ -175,6 +177,7 @@ pub(crate) fn ready(shared: &Shared, job: Job) -> Ready {
         job,
         held,
         place: None,
+        on_stand: None,
         counted,
     }
 }
@@ -197,13 +200,14 @@ pub(crate) async fn run(hop: Arc<Hop>, shared: Arc<Shared>) -> Rest {
     rest
 }
 
-type InHand = Arc<Mutex<Option<MessageId>>>;
+/// The lease of the job a worker has in hand: kept also when the worker dies, until the book knows.
+pub(crate) type InHand = Arc<Mutex<Option<Held>>>;
 
 struct Task {
     hop: Arc<Hop>,
     shared: Arc<Shared>,
     workers: JoinSet<WorkerEnd>,
-    /// Which message each worker has in hand, for the log when it panics.
+    /// What each worker has in hand, for when it panics.
     in_hand: HashMap<Id, InHand>,
     /// There is no way, for good: what is claimed fails with these words.
     verdict: Option<Reply>,
@@ -330,7 +334,7 @@ impl Task {
     /// Claims the next batch when the lists run low.
     async fn refill(&mut self) {
         let hop = &self.hop;
-        let waiting = hop.waiting();
+        let waiting = hop.waiting(&self.shared.stand);
         if waiting >= hop.low() || !hop.more.swap(false, Ordering::Relaxed) {
             return;
         }
@@ -384,7 +388,7 @@ impl Task {
             self.known = Some(settings);
         }
         let limit = usize::try_from(hold(&self.hop.pace).limit()).unwrap_or(usize::MAX);
-        let wanted = self.hop.busy.load(Ordering::Relaxed) + self.hop.waiting();
+        let wanted = self.hop.busy.load(Ordering::Relaxed) + self.hop.waiting(&self.shared.stand);
         while self.workers.len() < limit.min(wanted) {
             if !self.spawn(None) {
                 return;
@@ -425,7 +429,7 @@ impl Task {
                 end
             }
             Err(error) => {
-                self.crashed(&error);
+                self.crashed(error).await;
                 return Course::On;
             }
         };
@@ -458,12 +462,20 @@ impl Task {
         }
     }
 
-    /// Only the lease of its message is lost.
-    fn crashed(&mut self, error: &JoinError) {
+    /// Its message alone pays for it: the book hears of it, or its lease ends.
+    async fn crashed(&mut self, error: JoinError) {
         let in_hand = self.in_hand.remove(&error.id());
-        let message = in_hand.and_then(|slot| *hold(&slot));
-        let message = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
-        tracing::error!(hop = %self.hop.key, message, %error, "an attempt crashed; its lease will bring the message back");
+        let held = in_hand.and_then(|slot| hold(&slot).take());
+        let recipients = held.as_ref().map(Held::recipients).unwrap_or_default();
+        let words = panic_words(error);
+        tracing::error!(hop = %self.hop.key, ?recipients, error = words, "an attempt crashed");
+        if recipients.is_empty() {
+            return;
+        }
+        let told = self.shared.ledger.attempt_crashed(&recipients, &words);
+        if let Err(error) = told.await {
+            tracing::warn!(hop = %self.hop.key, %error, "a crash could not be recorded; the lease will bring the message back");
+        }
     }
 
     /// The hop cannot be worked with: one row says so, and what was claimed goes back in one write.
@@ -543,12 +555,25 @@ impl Task {
                 Ok((id, _)) => {
                     self.in_hand.remove(&id);
                 }
-                Err(error) => self.crashed(&error),
+                Err(error) => self.crashed(error).await,
             }
             self.hop.work.notify_waiters();
         }
         self.count_workers();
     }
+}
+
+/// What a task said when it panicked.
+fn panic_words(error: JoinError) -> String {
+    let display = error.to_string();
+    let Ok(payload) = error.try_into_panic() else {
+        return display;
+    };
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or(display)
 }
 
 impl Failure {

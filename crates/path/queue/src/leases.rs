@@ -136,6 +136,16 @@ impl Held {
         }
     }
 
+    /// Whose lease it is.
+    pub(crate) fn recipients(&self) -> Arc<[RecipientId]> {
+        let Kept { leases, key } = &*self.0;
+        let live = leases.lock();
+        let entry = live.jobs.get(key);
+        entry
+            .map(|entry| entry.recipients.clone())
+            .unwrap_or_default()
+    }
+
     /// Whether the claim is still ours, as far as is known here.
     pub(crate) fn is_live(&self) -> bool {
         let Kept { leases, key } = &*self.0;

@@ -16,6 +16,8 @@
 //! **A dead hop** is dialled first and claimed from only when a session stands, so each try changes one row whatever waits.
 //! It counts as up again when it has answered about a message.
 //!
+//! **A suspect** (see `suspects.rs`) is mail of which a claim was lost: each attempt at it is in the book before it begins.
+//!
 //! **Never.** Nothing in memory decides what is due, and nothing is lost with it: a job that is dropped here was claimed in
 //! the book, and its claim ends. Failures that are ours return no mail before its lifetime ends. No settlement is dropped
 //! silently.
@@ -32,6 +34,7 @@ mod permits;
 mod retry;
 mod scheduler;
 mod settle;
+mod suspects;
 mod way;
 mod worker;
 
@@ -55,6 +58,7 @@ use tokio_util::task::TaskTracker;
 use leases::Leases;
 use permits::Permits;
 use settle::Settler;
+use suspects::Stand;
 
 /// What a queue works with.
 #[derive(Clone)]
@@ -85,6 +89,7 @@ pub(crate) struct Shared {
     pub(crate) config_folder: PathBuf,
     pub(crate) leases: Leases,
     pub(crate) permits: Permits,
+    pub(crate) stand: Stand,
     pub(crate) settler: Settler,
     pub(crate) handoff: Handoff,
     /// Recipients in ready lists.
@@ -114,6 +119,7 @@ impl Queue {
             door: Door::new(parts.directory, &parts.ledger),
             leases: Leases::new(parts.ledger.clone()),
             permits: Permits::new(settings.queue.max_concurrent_attempts),
+            stand: Stand::new(),
             settler: Settler::new(parts.ledger.clone()),
             ledger: parts.ledger,
             settings: parts.settings,

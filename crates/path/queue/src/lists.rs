@@ -1,4 +1,4 @@
-//! The ready lists of one hop: claimed jobs, first attempts and retries in two lines that take turns.
+//! The ready lists of one hop: claimed jobs, first attempts, retries and suspects in three lines that take turns.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use path_ledger::{Job, Place, RecipientId};
 
 use crate::leases::Held;
+use crate::suspects::{OnStand, Stand, must_be_alone};
 
 /// A claimed job that waits for a connection.
 #[derive(Debug)]
@@ -16,16 +17,20 @@ pub(crate) struct Ready {
     pub(crate) held: Held,
     /// Its room in the hand-off, when it came that way.
     pub(crate) place: Option<Place>,
+    /// Its place on the stand, when it must be tried alone.
+    pub(crate) on_stand: Option<OnStand>,
     /// Its part of `ready_limit`.
     #[expect(dead_code, reason = "held for its drop")]
     pub(crate) counted: Counted,
 }
 
-/// Two lines.
+/// Three lines.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     fresh: VecDeque<Ready>,
     retries: VecDeque<Ready>,
+    /// Those that must be tried alone.
+    suspects: VecDeque<Ready>,
     turn: Turn,
     /// Whether the hop's task takes more.
     gate: Gate,
@@ -36,6 +41,17 @@ enum Turn {
     #[default]
     Fresh,
     Retry,
+    Suspect,
+}
+
+impl Turn {
+    const fn next(self) -> Self {
+        match self {
+            Turn::Fresh => Turn::Retry,
+            Turn::Retry => Turn::Suspect,
+            Turn::Suspect => Turn::Fresh,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,34 +68,59 @@ impl Lists {
             return Err(Box::new(ready));
         }
         let tried = ready.job.recipients.iter().any(|one| one.attempts > 0);
-        match tried {
-            false => self.fresh.push_back(ready),
-            true => self.retries.push_back(ready),
+        match (must_be_alone(&ready), tried) {
+            (true, _) => self.suspects.push_back(ready),
+            (false, true) => self.retries.push_back(ready),
+            (false, false) => self.fresh.push_back(ready),
         }
         Ok(())
     }
 
-    /// The next job: the lines take turns, so new mail never waits behind retries, nor they behind it for ever.
-    pub(crate) fn pop(&mut self) -> Option<Ready> {
-        let (first, second) = match self.turn {
-            Turn::Fresh => (&mut self.fresh, &mut self.retries),
-            Turn::Retry => (&mut self.retries, &mut self.fresh),
-        };
-        let next = first.pop_front().or_else(|| second.pop_front())?;
-        self.turn = match self.turn {
-            Turn::Fresh => Turn::Retry,
-            Turn::Retry => Turn::Fresh,
-        };
-        Some(next)
+    /// The next job: the lines take turns, so new mail never waits behind retries or suspects, nor they behind it for ever.
+    pub(crate) fn pop(&mut self, stand: &Stand) -> Option<Ready> {
+        let mut turn = self.turn;
+        for _ in 0..3 {
+            let next = match turn {
+                Turn::Fresh => self.fresh.pop_front(),
+                Turn::Retry => self.retries.pop_front(),
+                Turn::Suspect => self.pop_suspect(stand),
+            };
+            turn = turn.next();
+            if next.is_some() {
+                self.turn = turn;
+                return next;
+            }
+        }
+        None
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.fresh.len() + self.retries.len()
+    fn pop_suspect(&mut self, stand: &Stand) -> Option<Ready> {
+        if self.suspects.is_empty() {
+            return None;
+        }
+        let on_stand = stand.take()?;
+        let mut suspect = self.suspects.pop_front()?;
+        suspect.on_stand = Some(on_stand);
+        Some(suspect)
+    }
+
+    /// Jobs that a worker could have now.
+    pub(crate) fn ready(&self, stand: &Stand) -> usize {
+        let suspects = match stand.is_free() {
+            true => self.suspects.len().min(1),
+            false => 0,
+        };
+        self.fresh.len() + self.retries.len() + suspects
+    }
+
+    fn len(&self) -> usize {
+        self.fresh.len() + self.retries.len() + self.suspects.len()
     }
 
     /// Takes everything out.
     pub(crate) fn drain(&mut self) -> Vec<Ready> {
-        self.fresh.drain(..).chain(self.retries.drain(..)).collect()
+        let lines = [&mut self.fresh, &mut self.retries, &mut self.suspects];
+        lines.into_iter().flat_map(|line| line.drain(..)).collect()
     }
 
     /// Takes nothing more, if nothing is left.

@@ -35,9 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut handovers: Handovers) {
             Some(handed) = handovers.next() => scheduler.take(handed),
             hops = ledger.wakeups().next_queued() => scheduler.hinted(hops),
             () = clock.sleep_until_instant(next_poll) => {
-                let began = clock.instant();
-                scheduler.poll().await;
-                let took = clock.instant().saturating_duration_since(began);
+                let ((), took) = clock.timed(scheduler.poll()).await;
                 next_poll = clock.instant() + scheduler.pause().max(took * POLL_SHARE);
             }
         }

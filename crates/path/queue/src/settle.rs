@@ -45,7 +45,7 @@ pub(crate) enum Outcome {
     /// Nothing is left to do.
     Over,
     /// What was to be stored with it met a conflict: look and decide again about these recipients.
-    Conflict(Ready),
+    Conflict(Box<Ready>),
 }
 
 impl Settler {
@@ -82,7 +82,7 @@ impl Settler {
                     .job
                     .recipients
                     .retain(|one| left.contains(&one.id));
-                return Outcome::Conflict(settling.ready);
+                return Outcome::Conflict(Box::new(settling.ready));
             }
         }
         Outcome::Over

@@ -1,7 +1,7 @@
 //! One connection at work: a session, and job after job over it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ground_settings::Settings;
@@ -9,7 +9,7 @@ use ground_store::Unit;
 use path_deliver::mailbox::{Care, Put};
 use path_deliver::smtp::{Session, Whose, attempt_limit};
 use path_deliver::{Afterwards, Dsn, Facts, Fate, Report};
-use path_ledger::{HopKind, MessageId};
+use path_ledger::HopKind;
 use path_notify::Reporter;
 use path_route::Look;
 use wire_message::{Class, EnhancedStatus};
@@ -19,10 +19,11 @@ use wire_smtp::reply::Reply;
 
 use crate::Shared;
 use crate::decide::{Hand, Policy, decide};
-use crate::hop::{Hop, Shown, hold};
+use crate::hop::{Hop, InHand, Shown, hold};
 use crate::lists::Ready;
 use crate::permits::Permit;
 use crate::settle::{Outcome, SETTLE_MAX, Settling};
+use crate::suspects::begin;
 use crate::way::{course, terms};
 
 /// Looks at a mailbox that changes under our hands before its mail waits for another attempt.
@@ -32,8 +33,8 @@ pub(crate) struct Worker {
     pub(crate) hop: Arc<Hop>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) permit: Permit,
-    /// The message being tried, for whoever finds this worker dead.
-    pub(crate) in_hand: Arc<Mutex<Option<MessageId>>>,
+    /// The job being tried, for whoever finds this worker dead.
+    pub(crate) in_hand: InHand,
 }
 
 /// What carries jobs.
@@ -178,7 +179,7 @@ impl Worker {
             if self.permit.is_over_share() {
                 return WorkerEnd::SteppedBack;
             }
-            if self.hop.waiting() == 0 {
+            if self.hop.waiting(&self.shared.stand) == 0 {
                 match self.wait_for_work(conveyance.as_ref()).await {
                     Waited::Work => continue,
                     Waited::TooLong => return WorkerEnd::Idle,
@@ -194,7 +195,7 @@ impl Worker {
                     Err(NoConveyance::ForNow(failure)) => return WorkerEnd::NoSession(failure),
                 },
             };
-            let Some(ready) = self.hop.pop() else {
+            let Some(ready) = self.hop.pop(&self.shared.stand) else {
                 continue;
             };
             if let Some(broken) = self.carry(open, ready, &settings).await {
@@ -213,6 +214,7 @@ impl Worker {
         let work = async {
             tokio::select! {
                 () = self.hop.work.notified() => {}
+                () = self.shared.stand.freed() => {}
                 () = self.shared.stopping.cancelled() => {}
             }
         };
@@ -234,7 +236,8 @@ impl Worker {
             return None;
         }
         let _busy = Busy::begin(&self.hop.busy);
-        *hold(&self.in_hand) = Some(ready.job.message);
+        let ready = begin(&self.shared, ready).await?;
+        *hold(&self.in_hand) = Some(ready.held.clone());
         let limit = attempt_limit(&settings.timeouts, ready.job.size);
         ready.held.work_for(limit + SETTLE_MAX);
         #[cfg(test)]
@@ -306,7 +309,8 @@ impl Worker {
             }
             drop(room);
         };
-        self.shared.settles.spawn(work);
+        // On the heap: spawning moves what it is given several times, and this is some kilobytes.
+        self.shared.settles.spawn(Box::pin(work));
     }
 }
 
@@ -381,6 +385,7 @@ async fn conclude(
         let alone = Ready {
             held: left.held.clone(),
             place: None,
+            on_stand: None,
             counted: crate::lists::Counted::new(&shared.ready, 0),
             job,
         };
@@ -394,7 +399,7 @@ async fn settle_carefully(shared: &Arc<Shared>, mut ready: Ready, settings: &Set
         let Put { report, units } = put.await;
         match settle_once(shared, ready, report, units, Hand::Mailbox, settings).await {
             Outcome::Over => return,
-            Outcome::Conflict(left) => ready = left,
+            Outcome::Conflict(left) => ready = *left,
         }
     }
     let put = shared.door.attempt(&ready.job, settings, Care::LookFirst);

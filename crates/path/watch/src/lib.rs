@@ -68,6 +68,21 @@ pub struct Watch {
     heartbeat: watch::Receiver<Heartbeat>,
 }
 
+/// Settings the watch can work with: checked before anything is changed, so that taking them cannot fail.
+#[derive(Debug, Clone)]
+pub struct Fit(Arc<Settings>);
+
+impl Fit {
+    /// Checks `settings`.
+    ///
+    /// # Errors
+    /// The operator's: the hostname cannot stand in the address of reports.
+    pub fn check(settings: Arc<Settings>) -> Result<Self, ReporterError> {
+        Reporter::new(&settings)?;
+        Ok(Self(settings))
+    }
+}
+
 /// What every sweep works with.
 #[derive(Clone)]
 struct Room {
@@ -91,7 +106,7 @@ impl Watch {
     /// # Errors
     /// The operator's: the hostname cannot stand in the address of reports.
     pub fn start(ledger: Ledger, settings: Arc<Settings>) -> Result<Self, ReporterError> {
-        Reporter::new(&settings)?;
+        let Fit(settings) = Fit::check(settings)?;
         let (settings, received) = watch::channel(settings);
         let room = Room {
             ledger,
@@ -126,13 +141,8 @@ impl Watch {
     }
 
     /// New settings, for every pass from now on.
-    ///
-    /// # Errors
-    /// The hostname cannot stand in the address of reports: the old settings stay.
-    pub fn set_settings(&self, settings: Arc<Settings>) -> Result<(), ReporterError> {
-        Reporter::new(&settings)?;
-        self.settings.send_replace(settings);
-        Ok(())
+    pub fn set_settings(&self, settings: Fit) {
+        self.settings.send_replace(settings.0);
     }
 
     /// What should not be, as of the last passes.

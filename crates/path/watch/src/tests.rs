@@ -392,6 +392,38 @@ async fn a_short_downtime_is_no_reason_and_a_lifetime_ends_during_a_long_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn late_mail_whose_treatment_was_cut_off_is_treated_by_the_next_start_and_none_twice() {
+    let mut bench = Bench::new().await;
+    for to in ["k@b.example", "l@b.example", "m@b.example"] {
+        bench.accept("jo@a.example", &[(to, None, queued())]).await;
+    }
+    bench.pass(HOUR * 5).await;
+    bench.restart().await;
+    let full = ground_store::StoreError::Full("no room".to_owned());
+    bench.store.faults().fail_next_write(full);
+    catch_up(&bench.ledger, &bench.settings).await.unwrap_err();
+    let told = bench.reports().await.len();
+    assert!(told < 3);
+    bench.pass(MINUTE).await;
+    bench.restart().await;
+    let late = catch_up(&bench.ledger, &bench.settings).await.unwrap();
+    assert_eq!(late.noticed as usize, 3 - told);
+    assert_eq!(bench.reports().await.len(), 3);
+    bench.pass(MINUTE).await;
+    bench.restart().await;
+    assert_eq!(bench.ledger.downtime(), MINUTE);
+    let late = catch_up(&bench.ledger, &bench.settings).await.unwrap();
+    assert_eq!(late, Late::default());
+    // Away for as long again, in the middle of it: that is news to everybody.
+    bench.pass(HOUR * 5).await;
+    bench.restart().await;
+    bench.pass(HOUR * 5).await;
+    bench.restart().await;
+    let late = catch_up(&bench.ledger, &bench.settings).await.unwrap();
+    assert_eq!(late.noticed, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_forgotten_hold_raises_its_alarm_again_and_again() {
     let bench = Bench::new().await;
     bench

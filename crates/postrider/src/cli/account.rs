@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use ground_settings::Size;
 
-use super::{Context, Exit, print};
+use super::{Context, Exit, pages, print};
 use crate::control::{DirectoryChange, DirectoryView, Password, Question};
 
 const COLUMNS: &[print::Column] = &[
@@ -111,9 +111,10 @@ impl Account {
             Act::Remove { address, with_mail } => Question::Change {
                 change: DirectoryChange::AccountRemove { address, with_mail },
             },
-            Act::List => Question::Look {
-                at: DirectoryView::AccountList,
-            },
+            Act::List => {
+                let page = |after| DirectoryView::AccountList { after };
+                return pages::print_all(context, COLUMNS, "address", page).await;
+            }
             Act::Show { address } => Question::Look {
                 at: DirectoryView::AccountShow { address },
             },

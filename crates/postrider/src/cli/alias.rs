@@ -1,6 +1,6 @@
 //! `postrider alias`: addresses that stand for others.
 
-use super::{Context, Exit, print};
+use super::{Context, Exit, pages, print};
 use crate::control::{DirectoryChange, DirectoryView, Question};
 
 const COLUMNS: &[print::Column] = &[
@@ -43,9 +43,10 @@ impl Alias {
             Act::Remove { address, targets } => Question::Change {
                 change: DirectoryChange::AliasRemove { address, targets },
             },
-            Act::List => Question::Look {
-                at: DirectoryView::AliasList,
-            },
+            Act::List => {
+                let page = |after| DirectoryView::AliasList { after };
+                return pages::print_all(context, COLUMNS, "address", page).await;
+            }
             Act::Show { address } => Question::Look {
                 at: DirectoryView::AliasShow { address },
             },

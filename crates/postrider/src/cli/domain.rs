@@ -1,6 +1,6 @@
 //! `postrider domain`: the domains whose mail is for here.
 
-use super::{Context, Exit, print};
+use super::{Context, Exit, pages, print};
 use crate::control::{DirectoryChange, DirectoryView, Question};
 
 const COLUMNS: &[print::Column] = &[
@@ -44,9 +44,10 @@ impl Domain {
             Act::CatchAll { name, target } => Question::Change {
                 change: DirectoryChange::DomainCatchAll { name, target },
             },
-            Act::List => Question::Look {
-                at: DirectoryView::DomainList,
-            },
+            Act::List => {
+                let page = |after| DirectoryView::DomainList { after };
+                return pages::print_all(context, COLUMNS, "name", page).await;
+            }
             Act::Show { name } => Question::Look {
                 at: DirectoryView::DomainShow { name },
             },

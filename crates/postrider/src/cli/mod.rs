@@ -14,6 +14,7 @@ mod filter;
 mod inspect;
 mod mail;
 mod operate;
+mod pages;
 mod print;
 mod queue;
 mod quickstart;
@@ -138,7 +139,10 @@ struct Context {
 /// Runs the program with the arguments it was given.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let context = Context {
         file: cli.config,
         json: cli.json,
@@ -157,11 +161,24 @@ pub fn run() -> ExitCode {
     exit.unwrap_or_else(|exit| exit).into()
 }
 
+/// Says what is wrong with the command line, or gives the help that was asked for. Programs that call sendmail expect its code.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    if error.print().is_err() {
+        // Nobody listens; the exit code says it too.
+    }
+    let sendmail = std::env::args_os().any(|argument| argument == "sendmail");
+    match (error.exit_code(), sendmail) {
+        (0, _) => Exit::Done.into(),
+        (_, true) => Exit::Sysexit(sendmail::EX_USAGE).into(),
+        (_, false) => Exit::Wrong.into(),
+    }
+}
+
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
     match command {
         Command::Quickstart(quickstart) => quickstart.run().await,
         Command::Serve => serve::run(context).await,
-        Command::Check => check::run(context),
+        Command::Check => check::run(context).await,
         Command::Queue(queue) => queue.run(context).await,
         Command::Trace(trace) => trace.run(context).await,
         Command::Explain(explain) => explain.run(context).await,

@@ -93,6 +93,7 @@ pub(super) fn text(value: Option<&Value>) -> String {
         Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::Bool(false)) => "no".to_owned(),
         Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Array(list)) if list.is_empty() => "-".to_owned(),
         Some(Value::Array(list)) => {
             let list = list.iter().map(|one| text(Some(one)));
             list.collect::<Vec<_>>().join(", ")
@@ -122,6 +123,7 @@ mod tests {
     fn what_is_missing_is_a_dash() {
         assert_eq!(text(None), "-");
         assert_eq!(text(Some(&Value::Null)), "-");
+        assert_eq!(text(Some(&serde_json::json!([]))), "-");
         assert_eq!(text(Some(&serde_json::json!(["a", "b"]))), "a, b");
     }
 }

@@ -55,7 +55,7 @@ impl Queue {
 }
 
 /// Page by page, so that a list of any length needs little memory when it is printed for scripts.
-async fn list(context: &Context, args: &FilterArgs) -> Result<Exit, Exit> {
+pub(super) async fn list(context: &Context, args: &FilterArgs) -> Result<Exit, Exit> {
     let mut filter = args.filter(Vec::new());
     let bounded = filter.limit.is_some();
     filter.limit = filter.limit.or(Some(PAGE));

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use ground_world::Time;
 use wire_message::header::Head;
 
-use super::{Context, Exit, print, put, whoever};
+use super::filter::FilterArgs;
+use super::{Context, Exit, print, put, queue, whoever};
 use crate::config::{Config, ConfigError};
 use crate::control::{Answer, Mover, Question};
 use crate::rooms;
 
 /// `sysexits.h`: the arguments or addresses are wrong.
-const EX_USAGE: u8 = 64;
+pub(super) const EX_USAGE: u8 = 64;
 /// The message or an address is refused.
 const EX_DATAERR: u8 = 65;
 /// The service cannot be reached.
@@ -39,7 +40,7 @@ pub(super) struct Sendmail {
     /// `-oi` is -i; other options of this kind change nothing.
     #[arg(short = 'o', value_name = "OPTION")]
     option: Vec<String>,
-    /// The mode: only m, which delivers, is known.
+    /// The mode: m delivers, p shows the queue, i does nothing (aliases need no rebuilding).
     #[arg(short = 'b', value_name = "MODE", default_value = "m")]
     mode: String,
     /// NOTIFY: never, or a list of success, failure and delay.
@@ -51,26 +52,75 @@ pub(super) struct Sendmail {
     /// ENVID.
     #[arg(short = 'V', value_name = "ENVID")]
     envid: Option<String>,
-    /// Taken and ignored.
+    #[command(flatten)]
+    ignored: Ignored,
+    /// The recipients, as in a To field.
+    recipients: Vec<String>,
+}
+
+/// What programs say to other servers, and what needs no saying here.
+#[derive(Debug, clap::Args)]
+struct Ignored {
+    /// Tried soon anyway; with nothing to send, nothing is done.
+    #[arg(short = 'q', value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "")]
+    queue_run: Option<String>,
+    /// Ignored.
     #[arg(short = 'v')]
     verbose: bool,
-    /// The recipients.
-    recipients: Vec<String>,
+    /// Ignored.
+    #[arg(short = 'n')]
+    no_aliases: bool,
+    /// Ignored.
+    #[arg(short = 'm')]
+    me_too: bool,
+    /// Ignored.
+    #[arg(short = 'G')]
+    gateway: bool,
+    /// Ignored.
+    #[arg(short = 'U')]
+    initial: bool,
+    /// Ignored: the content itself says what it needs.
+    #[arg(short = 'B', value_name = "TYPE")]
+    body: Option<String>,
+    /// Ignored.
+    #[arg(short = 'A', value_name = "FILE")]
+    cluster: Option<String>,
+    /// Ignored: loops are found by Received.
+    #[arg(short = 'h', value_name = "HOPS")]
+    hops: Option<String>,
+    /// Ignored.
+    #[arg(short = 'L', value_name = "TAG")]
+    tag: Option<String>,
+    /// Ignored.
+    #[arg(short = 'O', value_name = "OPTION=VALUE")]
+    setting: Vec<String>,
+    /// Ignored.
+    #[arg(short = 'p', value_name = "PROTOCOL")]
+    protocol: Option<String>,
 }
 
 impl Sendmail {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
-        if self.mode != "m" {
-            return Err(wrong(
-                EX_USAGE,
-                &format!("mode -b{} is not known; only -bm is", self.mode),
-            ));
+        match self.mode.as_str() {
+            "m" if self.ignored.queue_run.is_some() => Ok(Exit::Done),
+            "m" => self.send(context).await,
+            "p" => queue::list(context, &FilterArgs::default()).await,
+            "i" => Ok(Exit::Done),
+            "d" | "D" => Err(wrong(EX_USAGE, "to run the server: postrider serve")),
+            other => {
+                let why = format!("mode -b{other} is not known; -bm, -bp and -bi are");
+                Err(wrong(EX_USAGE, &why))
+            }
         }
+    }
+
+    async fn send(self, context: &Context) -> Result<Exit, Exit> {
         let config = Config::read(&context.file)
             .map_err(|error: ConfigError| wrong(EX_CONFIG, &error.to_string()))?;
         let dots_end = !(self.ignore_dots || self.option.iter().any(|option| option == "i"));
         let content = read(dots_end).map_err(|error| wrong(EX_DATAERR, &error.to_string()))?;
-        let mut recipients = self.recipients;
+        let given = self.recipients.iter().flat_map(|list| addresses(list));
+        let mut recipients: Vec<String> = given.collect();
         let mut message = content;
         if self.from_header {
             recipients.extend(addressed(&message));
@@ -82,7 +132,7 @@ impl Sendmail {
         let (world, _) =
             rooms::world(&config.settings).map_err(|error| wrong(EX_CONFIG, &error.to_string()))?;
         let hostname = config.settings.server.hostname.to_string();
-        let sender = self.from.unwrap_or_else(whoever);
+        let sender = self.from.map_or_else(whoever, |from| only_address(&from));
         let message = completed(
             &message,
             &sender,
@@ -91,7 +141,7 @@ impl Sendmail {
             world.clock.now(),
         );
         let question = Question::Send {
-            sender: sender.trim_matches(['<', '>']).to_owned(),
+            sender,
             recipients,
             notify: self.notify.map(|word| word.to_uppercase()),
             ret: self.ret.map(|word| word.to_uppercase()),
@@ -107,6 +157,11 @@ impl Sendmail {
             Err(trouble) => Err(wrong(EX_TEMPFAIL, &trouble.to_string())),
         }
     }
+}
+
+/// The address of a mailbox as a program may write it, with a name or angle brackets; empty for the null sender.
+fn only_address(mailbox: &str) -> String {
+    addresses(mailbox).into_iter().next().unwrap_or_default()
 }
 
 fn wrong(code: u8, why: &str) -> Exit {

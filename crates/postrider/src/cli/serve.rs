@@ -1,6 +1,6 @@
 //! `postrider serve`: runs the server until it is told to stop.
 
-use ground_settings::{Endpoint, LogFormat, Settings};
+use ground_settings::{LogFormat, Settings};
 use ground_world::signal::{Signal, Signals};
 use tracing_subscriber::EnvFilter;
 
@@ -20,11 +20,7 @@ pub(super) async fn serve(config: Config) -> Result<Exit, Exit> {
     log(&config.settings);
     let mut signals = Signals::real().map_err(failed)?;
     let node = start(config).await?;
-    for (name, address) in node.addresses() {
-        let address = match address {
-            Endpoint::Tcp(address) => address.to_string(),
-            Endpoint::Unix(path) => format!("unix:{}", path.display()),
-        };
+    for (name, address) in node.addresses().await {
         print::out(&format!("listening: {name} {address}"))?;
     }
     loop {
@@ -75,9 +71,8 @@ async fn reload(node: &Node) {
     };
     match node.execute(request).await {
         Answer::Refused { why, .. } => tracing::error!("{why}"),
-        Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. } => {
-            tracing::info!("the settings were read again");
-        }
+        // What was changed, and what waits for a restart, stands in the log already.
+        Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. } => {}
     }
 }
 

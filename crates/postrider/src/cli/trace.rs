@@ -65,7 +65,7 @@ fn tell(story: &Value) -> Result<(), Exit> {
         }
     }
     for recipient in list(story, "recipients") {
-        tell_recipient(recipient)?;
+        tell_recipient(recipient, list(story, "recipients"))?;
     }
     for event in list(story, "events") {
         let (at, kind) = (field(event, "at"), field(event, "kind"));
@@ -78,12 +78,18 @@ fn tell(story: &Value) -> Result<(), Exit> {
     print::out("")
 }
 
-fn tell_recipient(recipient: &Value) -> Result<(), Exit> {
+fn tell_recipient(recipient: &Value, all: &[Value]) -> Result<(), Exit> {
     let (to, state) = (field(recipient, "address"), field(recipient, "state"));
     print::out(&format!(
         "  to {to}: {state}, by way of {}",
         field(recipient, "next_hop")
     ))?;
+    let parent = all
+        .iter()
+        .find(|one| one.get("id") == recipient.get("parent"));
+    if let Some(parent) = parent {
+        print::out(&format!("    in place of: {}", field(parent, "address")))?;
+    }
     for (label, name) in [
         ("held because", "hold_reason"),
         ("held by", "held_by"),

@@ -161,22 +161,31 @@ pub enum DirectoryChange {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "look", rename_all = "snake_case")]
 pub enum DirectoryView {
-    /// All domains.
-    DomainList,
+    /// A page of the domains, by name.
+    DomainList {
+        /// Those after this one; empty: from the first.
+        after: String,
+    },
     /// One domain.
     DomainShow {
         /// Its name.
         name: String,
     },
-    /// All accounts.
-    AccountList,
+    /// A page of the accounts, by address.
+    AccountList {
+        /// Those after this one; empty: from the first.
+        after: String,
+    },
     /// One account.
     AccountShow {
         /// Its address.
         address: String,
     },
-    /// All aliases.
-    AliasList,
+    /// A page of the aliases, by address.
+    AliasList {
+        /// Those after this one; empty: from the first.
+        after: String,
+    },
     /// One alias.
     AliasShow {
         /// Its address.

@@ -7,7 +7,7 @@
 //! Every task belongs to the node: dropping it, or [`Node::abort`], ends them all at once as a crash would. What they had
 //! in flight is then claimed by an epoch that nobody renews, and is found by the next one.
 
-mod identity;
+pub(crate) mod identity;
 mod reload;
 
 use std::path::PathBuf;
@@ -24,12 +24,13 @@ use path_ledger::{EventKind, Ledger, LedgerError, LedgerOptions};
 use path_queue::{Queue, QueueParts};
 use path_watch::{ReporterError, Watch, catch_up};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{self, Answer, Question, Request};
 use crate::rooms::{self, Rooms};
+use identity::Certificates;
 
 /// How long attempts under way may take to end when the node stops; what is not done then, its lease brings back.
 const ATTEMPTS_GRACE: Duration = Duration::from_secs(20);
@@ -40,7 +41,7 @@ pub struct NodeParts {
     pub settings: Settings,
     /// The folder of the configuration file: relative paths start there.
     pub folder: PathBuf,
-    /// The configuration file, read again when a reload is asked for; none: settings come by [`Node::reload`] only.
+    /// The configuration file, read again when a reload is asked for; none: they stay as they are.
     pub file: Option<PathBuf>,
     /// The outside.
     pub world: World,
@@ -55,7 +56,6 @@ pub struct NodeParts {
 /// A running node.
 pub struct Node {
     desk: Desk,
-    server: Server,
     queue: Queue,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -68,8 +68,12 @@ struct Desk {
     rooms: Rooms,
     settings: Arc<watch::Sender<Arc<Settings>>>,
     watch: Arc<Watch>,
+    /// Held while it changes: one reload at a time.
+    server: Arc<Mutex<Server>>,
     tls: TlsServer,
-    folder: PathBuf,
+    /// What it was started with: some of it stays until the next start.
+    started: Arc<Settings>,
+    certificates: Certificates,
     file: Option<PathBuf>,
 }
 
@@ -79,7 +83,7 @@ pub enum NodeError {
     /// The book.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// A listener.
+    /// The listeners.
     #[error(transparent)]
     Listen(#[from] StartError),
     /// The certificate.
@@ -88,6 +92,12 @@ pub enum NodeError {
     /// The hostname.
     #[error(transparent)]
     Reporter(#[from] ReporterError),
+    /// Another server has the data directory.
+    #[error("another server runs on this data directory and answers at {}; stop it first, or give this one a data_directory of its own", path.display())]
+    Taken {
+        /// Its control socket.
+        path: PathBuf,
+    },
     /// The control socket.
     #[error("the control socket {}: {error}", path.display())]
     Socket {
@@ -126,14 +136,20 @@ impl Node {
             clock,
         } = parts;
         let settings = Arc::new(settings);
-        let tls = world.tls.server(identity::of(&settings, &folder).await?)?;
+        let data = settings.data_directory(&folder);
+        let certificates = Certificates {
+            world: world.clone(),
+            folder: folder.clone(),
+            data: data.clone(),
+        };
+        // First of all: whoever runs here already keeps what is here.
         let control = match &socket {
             Some(path) => Some(listen(&world, path).await?),
             None => None,
         };
+        let tls = world.tls.server(certificates.of(&settings).await?)?;
         let ledger = open_book(store, &world, &settings).await?;
         let (sender, receiver) = watch::channel(settings.clone());
-        let data = settings.data_directory(&folder);
         let directory = rooms::directory(&ledger);
         let queue = Queue::start(QueueParts {
             ledger: ledger.clone(),
@@ -141,25 +157,30 @@ impl Node {
             settings: receiver.clone(),
             config_folder: folder.clone(),
         });
-        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver, data, queue.handoff());
+        let handoff = queue.handoff();
+        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver.clone(), data, handoff);
         rooms.clock = clock;
-        let desk = Desk {
-            settings: Arc::new(sender),
-            watch: Arc::new(Watch::start(ledger, settings)?),
-            tls: tls.clone(),
-            folder: folder.clone(),
-            rooms,
-            file,
-        };
+        let watch = Arc::new(Watch::start(ledger, settings.clone())?);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(resume(desk.rooms.intake.clone(), stop.clone()));
+        tasks.spawn(resume(rooms.intake.clone(), stop.clone()));
+        tasks.spawn(certificates.clone().keep(tls.clone(), receiver));
         let server = Server::start(ServerParts {
-            intake: desk.rooms.intake.clone(),
-            tls: Some(tls),
+            intake: rooms.intake.clone(),
+            tls: Some(tls.clone()),
             config_directory: folder,
         })
         .await?;
+        let desk = Desk {
+            settings: Arc::new(sender),
+            server: Arc::new(Mutex::new(server)),
+            started: settings,
+            watch,
+            tls,
+            certificates,
+            rooms,
+            file,
+        };
         if let Some(listener) = control {
             let desk = desk.clone();
             tasks.spawn(control::serve(listener, world, move |request| {
@@ -169,7 +190,6 @@ impl Node {
         }
         Ok(Self {
             desk,
-            server,
             queue,
             tasks,
             stop,
@@ -179,8 +199,8 @@ impl Node {
 
     /// Where each listener listens, by its name, with the ports the system chose.
     #[must_use]
-    pub fn addresses(&self) -> &[(String, Endpoint)] {
-        self.server.addresses()
+    pub async fn addresses(&self) -> Vec<(String, Endpoint)> {
+        self.desk.server.lock().await.addresses()
     }
 
     /// The book.
@@ -194,12 +214,12 @@ impl Node {
         self.desk.execute(request).await
     }
 
-    /// New settings, without losing a session. Listeners keep their addresses until a restart.
+    /// New settings, as a reload of the configuration file takes them.
     ///
     /// # Errors
-    /// [`NodeError`]: the old settings stay.
+    /// [`NodeError`]; nothing was changed then.
     pub async fn reload(&self, settings: Settings) -> Result<(), NodeError> {
-        self.desk.reload(settings).await
+        self.desk.reload(settings).await.map(drop)
     }
 
     /// Waits until another node has started under this node's name: this one must stop.
@@ -209,7 +229,7 @@ impl Node {
 
     /// Takes no more mail, lets sessions end within their grace time, then stops the rest.
     pub async fn stop(mut self) {
-        self.server.stop().await;
+        self.desk.server.lock().await.stop().await;
         self.queue.stop(ATTEMPTS_GRACE).await;
         self.stop.cancel();
         self.tasks.abort_all();
@@ -237,7 +257,7 @@ impl Node {
 impl Desk {
     async fn execute(&self, request: Request) -> Answer {
         match request.question {
-            Question::Reload => self.reload_file().await,
+            Question::Reload => self.reload_file(&request.by).await,
             Question::Queue
             | Question::List { .. }
             | Question::Trace { .. }
@@ -261,8 +281,12 @@ async fn listen(
     /// Only the owner may ask.
     const OWNER_ONLY: u32 = 0o600;
     let listener = world.net.listen_unix(path, OWNER_ONLY).await;
-    listener.map_err(|error| NodeError::Socket {
-        path: path.to_owned(),
-        error,
+    let path = path.to_owned();
+    listener.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            NodeError::Taken { path }
+        } else {
+            NodeError::Socket { path, error }
+        }
     })
 }

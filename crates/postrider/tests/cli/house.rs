@@ -1,10 +1,17 @@
 //! A temporary folder with a configuration, and the binary run in it.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use ground_world::net::ConnectOptions;
+use ground_world::tls::{PlatformRoots, Verify};
+use ground_world::{World, WorldOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -65,6 +72,31 @@ impl House {
             .stdin(Stdio::null())
             .output()
             .unwrap()
+    }
+
+    /// Runs it as a user who may read the folder and nothing more: `nobody` when the test is root's, or else with the data
+    /// directory closed.
+    pub fn run_as_somebody_else(&self, arguments: &[&str]) -> Output {
+        const NOBODY: u32 = 65_534;
+        let (folder, data) = (self.folder.path(), self.folder.path().join("data"));
+        let open = |path: &Path, mode| {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap()
+        };
+        open(folder, 0o755);
+        open(&data, 0o555);
+        let own = folder.join("postrider");
+        std::fs::copy(env!("CARGO_BIN_EXE_postrider"), &own).unwrap();
+        let mut command = Command::new(own);
+        command
+            .current_dir(folder)
+            .args(arguments)
+            .stdin(Stdio::null());
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let output = command.output().unwrap();
+        open(&data, 0o755);
+        output
     }
 
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Output {
@@ -223,4 +255,21 @@ pub fn greeting(server: SocketAddr) -> String {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     line
+}
+
+/// Whether a server with TLS from the first byte shows the certificate in this file.
+pub fn shows(server: SocketAddr, certificate: &std::path::Path) -> bool {
+    let mut options = WorldOptions::default();
+    options.tls.platform_roots = PlatformRoots::Ignored;
+    options.tls.extra_roots_pem = std::fs::read(certificate).unwrap();
+    options.dns.servers = vec!["127.0.0.1:9".parse().unwrap()];
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let world = World::real(&options).unwrap();
+        let connecting = world.net.connect(server, ConnectOptions::default());
+        let stream = connecting.await.unwrap();
+        let tls = world.tls.client();
+        let shaken = tls.connect(stream, "mx.example.test", Verify::Required);
+        shaken.await.is_ok()
+    })
 }

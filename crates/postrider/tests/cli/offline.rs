@@ -1,6 +1,6 @@
 //! Commands without a server: they open the store themselves.
 
-use super::house::House;
+use super::house::{CONFIGURATION, House};
 
 fn stderr(output: &std::process::Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
@@ -50,7 +50,11 @@ fn domains_accounts_and_aliases_are_added_shown_and_removed() {
     assert_eq!(alias[0]["targets"].as_array().unwrap().len(), 2);
     let refused = house.run(&["domain", "remove", "example.test"]);
     assert_eq!(refused.status.code(), Some(1));
-    house.ok(&["alias", "remove", "info@example.test"]);
+    let gone = house.json(&["alias", "remove", "info@example.test"]);
+    assert_eq!(
+        gone[0]["mail"],
+        "new mail is refused: nobody here by that name"
+    );
     house.ok(&["account", "remove", "alice@example.test"]);
     house.ok(&["domain", "remove", "example.test"]);
     assert!(house.json(&["domain", "list"]).is_empty());
@@ -59,6 +63,57 @@ fn domains_accounts_and_aliases_are_added_shown_and_removed() {
         event["kind"] == "directory_changed" && event["actor"] == "tester"
     };
     assert_eq!(events.iter().filter(recorded).count(), 6);
+}
+
+/// Two thousand and more of each, which the command line would take minutes to add.
+fn a_full_directory(house: &House) {
+    house.ok(&["domain", "add", "a.test"]);
+    let numbers =
+        "WITH RECURSIVE n (i) AS (SELECT 10001 UNION ALL SELECT i + 1 FROM n WHERE i < 12100) ";
+    let rows = [
+        "INSERT INTO domain (name, catch_all, created_at) NUMBERS SELECT 'd' || i || '.test', NULL, 0 FROM n",
+        "INSERT INTO account (address, password, created_at) NUMBERS SELECT 'u' || i || '@a.test', '', 0 FROM n",
+        "INSERT INTO alias (address, target, created_at) NUMBERS SELECT 'x' || i || '@a.test', 'u10001@a.test', 0 FROM n",
+    ];
+    let mut unit = ground_store::Unit::new();
+    for text in rows {
+        let text = text.replace("NUMBERS ", numbers);
+        unit.write(ground_store::Sql::new(text.leak()), Vec::new());
+    }
+    let file = house.folder.path().join("data/postrider.db");
+    let options = ground_world::WorldOptions::default();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let world = ground_world::World::real(&options).unwrap();
+        let url = format!("sqlite:{}", file.display());
+        let options = ground_store::Options::default();
+        let store = ground_store::Store::open(&url, options, &world)
+            .await
+            .unwrap();
+        store.write(unit).await.unwrap();
+    });
+}
+
+#[test]
+fn a_list_of_the_directory_shows_all_there_is() {
+    let house = House::new();
+    a_full_directory(&house);
+    for (what, key, last) in [
+        ("domain", "name", "d12100.test"),
+        ("account", "address", "u12100@a.test"),
+        ("alias", "address", "x12100@a.test"),
+    ] {
+        let listed = house.json(&[what, "list"]);
+        let names: std::collections::BTreeSet<_> = listed
+            .iter()
+            .map(|row| row[key].as_str().unwrap())
+            .collect();
+        assert_eq!(listed.len(), 2100 + usize::from(what == "domain"), "{what}");
+        assert_eq!(names.len(), listed.len(), "{what}: each once");
+        assert_eq!(listed.last().unwrap()[key], last);
+        let table = house.ok(&[what, "list"]);
+        assert!(table.contains(last), "{what}");
+    }
 }
 
 #[test]
@@ -124,6 +179,123 @@ fn a_program_sends_and_its_message_is_listed_with_everything_scripts_rely_on() {
         body.contains("hello\r\n") && !body.contains("Bcc"),
         "{body}"
     );
+}
+
+#[test]
+fn who_removes_an_address_hears_what_becomes_of_its_mail() {
+    let house = House::new();
+    house.people();
+    let add = |address: &str| house.ok(&["account", "add", address, "--no-login"]);
+    add("bob@example.test");
+    house.ok(&[
+        "alias",
+        "add",
+        "info@example.test",
+        "alice@example.test",
+        "bob@example.test",
+    ]);
+    let mail = |arguments: &[&str]| {
+        house.json(arguments)[0]["mail"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let left = mail(&["alias", "remove", "info@example.test", "bob@example.test"]);
+    assert_eq!(left, "new mail goes to alice@example.test");
+    house.ok(&["domain", "catch-all", "example.test", "alice@example.test"]);
+    let caught = mail(&["alias", "remove", "info@example.test"]);
+    assert_eq!(caught, "new mail goes to the catch-all alice@example.test");
+    let gone = mail(&["account", "remove", "bob@example.test"]);
+    assert!(
+        gone.starts_with("0 messages removed; new mail goes to the catch-all "),
+        "{gone}"
+    );
+}
+
+#[test]
+fn sendmail_understands_what_programs_say_to_other_servers() {
+    let house = House::new();
+    house.people();
+    let text = "Subject: x\n\nhi\n.\nmore\n";
+    for (arguments, recipients, last) in [
+        (
+            &["-i", "alice@example.test"][..],
+            &["alice@example.test"][..],
+            "more",
+        ),
+        (
+            &["-oi", "-oem", "-odb", "--", "alice@example.test"],
+            &["alice@example.test"],
+            "more",
+        ),
+        (
+            &[
+                "-bm",
+                "-v",
+                "-FA Name",
+                "-fbob@far.test",
+                "alice@example.test",
+            ],
+            &["alice@example.test"],
+            "hi",
+        ),
+        (
+            &[
+                "-GUnm",
+                "-B8BITMIME",
+                "-h",
+                "3",
+                "-OA=b",
+                "-Ltag",
+                "alice@example.test",
+            ],
+            &["alice@example.test"],
+            "hi",
+        ),
+        (
+            &["-f", "Bob <bob@far.test>", "Alice <alice@example.test>"],
+            &["alice@example.test"],
+            "hi",
+        ),
+        (
+            &[
+                "-r<bob@far.test>",
+                "\"L, A\" <alice@example.test>, x@far.test",
+            ],
+            &["alice@example.test", "x@far.test"],
+            "hi",
+        ),
+    ] {
+        let sent = house.run_with(&[&["sendmail"], arguments].concat(), text);
+        assert!(sent.status.success(), "{arguments:?}: {sent:?}");
+        let rows = house.json(&["queue", "list"]);
+        let to: Vec<&str> = rows
+            .iter()
+            .map(|row| row["recipient"].as_str().unwrap())
+            .collect();
+        assert_eq!(to, recipients, "{arguments:?}");
+        let id = rows[0]["id"].as_str().unwrap();
+        let body = house.ok(&["inspect", "body", id]);
+        assert!(body.trim_end().ends_with(last), "{arguments:?}: {body}");
+        house.ok(&["discard", "--all", "--reason", "seen"]);
+    }
+}
+
+#[test]
+fn the_modes_of_sendmail_that_send_nothing() {
+    let house = House::new();
+    let sent = house.run_with(&["sendmail", "-f", "bob@far.test", "x@far.test"], "\nhi\n");
+    assert!(sent.status.success(), "{sent:?}");
+    assert!(house.ok(&["sendmail", "-bp"]).contains("x@far.test"));
+    for mode in ["-bi", "-q", "-q30m"] {
+        assert_eq!(house.ok(&["sendmail", mode]), "", "{mode}");
+    }
+    for wrong in ["-bd", "-bx", "-Z"] {
+        let told = house.run(&["sendmail", wrong]);
+        assert_eq!(told.status.code(), Some(64), "{wrong}: {told:?}");
+    }
+    assert_eq!(house.run(&["queue", "-Z"]).status.code(), Some(2));
+    assert_eq!(house.run(&["--help"]).status.code(), Some(0));
 }
 
 #[test]
@@ -213,4 +385,30 @@ fn mail_is_rerouted_only_to_ways_that_are_there() {
         house.json(&["queue", "list"])[0]["next_hop"],
         "mx:near.test"
     );
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_no_good_configuration() {
+    let house = House::new();
+    let own = "[tls]\ncertificate = \"own.pem\"\nkey = \"own.pem\"\n";
+    house.write(&format!("{CONFIGURATION}{own}"));
+    let refused = house.run(&["check"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(why.contains("own.pem: No such file"), "{why}");
+}
+
+#[test]
+fn somebody_elses_data_directory_is_left_alone_and_named() {
+    let house = House::new();
+    house.people();
+    for arguments in [&["serve"][..], &["queue"], &["account", "list"]] {
+        let refused = house.run_as_somebody_else(arguments);
+        assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+        let why = String::from_utf8_lossy(&refused.stderr);
+        assert!(
+            why.contains("/data may not be written by this user"),
+            "{why}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! A running server, asked over its socket.
 
-use super::house::{CONFIGURATION, House, greeting, send};
+use super::house::{CONFIGURATION, House, greeting, send, shows};
 
 const TEXT: &str = "Subject: hello\r\n\r\nhi alice";
 
@@ -27,6 +27,11 @@ fn two_servers_never_share_a_folder() {
     served.listening("mx");
     let second = house.run(&["serve"]);
     assert_eq!(second.status.code(), Some(3), "{second:?}");
+    let why = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        why.contains("another server runs on this data directory"),
+        "{why}"
+    );
     assert_eq!(served.stop(), Some(0));
 }
 
@@ -44,6 +49,121 @@ fn a_reload_takes_good_settings_and_keeps_the_old_ones_otherwise() {
     let refused = house.run(&["reload", "--config", "good.toml"]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(greeting(address).contains("new.example.test"));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_reload_moves_listeners_and_says_what_waits_for_a_restart() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    let (_, old) = served.listening("mx");
+    let side = "[[listener]]\nname = \"side\"\nprotocol = \"lmtp\"\naddress = \"unix:side.sock\"\n";
+    let moved = CONFIGURATION.replace("127.0.0.1:9", "127.0.0.1:10") + side;
+    house.write(&moved);
+    let told = &house.json(&["reload"])[0];
+    let opened = told["opened"][0].as_str().unwrap();
+    assert!(opened.starts_with("side unix:"), "{told}");
+    assert_eq!(told["closed"].as_array().unwrap().len(), 0);
+    assert_eq!(told["waits_for_restart"][0], "[dns]");
+    house.write(&moved.replace("127.0.0.1:0", &format!("0.0.0.0:{}", old.port())));
+    let told = house.ok(&["reload"]);
+    assert!(
+        told.contains(&format!("opened             mx 0.0.0.0:{}\n", old.port())),
+        "{told}"
+    );
+    assert!(
+        told.contains(&format!("closed             mx {old}\n")),
+        "{told}"
+    );
+    assert!(greeting(old).starts_with("220 "));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn the_self_signed_certificate_stays_the_same_from_start_to_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new();
+    let path = house.folder.path().join("data/self-signed.pem");
+    let kept = || {
+        let mut served = house.serve(&["serve"]);
+        served.listening("mx");
+        assert_eq!(served.stop(), Some(0));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        (std::fs::read_to_string(&path).unwrap(), mode & 0o777)
+    };
+    let first = kept();
+    assert_eq!(first.1, 0o600);
+    assert_eq!(kept(), first);
+}
+
+#[test]
+fn a_server_that_runs_for_years_renews_its_self_signed_certificate() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    let path = house.folder.path().join("data/self-signed.pem");
+    let kept = || std::fs::read_to_string(&path).unwrap_or_default();
+    let first = kept();
+    house.json(&["clock", "advance", "705d"]);
+    // Each question takes the server some time, in which it has looked.
+    house.until(&["audit"], |_| kept() != first);
+    assert!(kept().contains("PRIVATE KEY"));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_certificate_that_was_renewed_is_shown_after_a_reload() {
+    let house = House::new();
+    let path = |name: &str| house.folder.path().join(name);
+    let make = |name: &str| {
+        let mut served = house.serve(&["serve"]);
+        served.listening("mx");
+        assert_eq!(served.stop(), Some(0));
+        std::fs::rename(path("data/self-signed.pem"), path(name)).unwrap();
+    };
+    make("one.pem");
+    make("two.pem");
+    std::fs::copy(path("one.pem"), path("own.pem")).unwrap();
+    let secure = "[[listener]]\nname = \"secure\"\nprotocol = \"submission\"\ntls = \"implicit\"\naddress = \"127.0.0.1:0\"\n";
+    let own = "[tls]\ncertificate = \"own.pem\"\nkey = \"own.pem\"\n";
+    house.write(&format!("{CONFIGURATION}{own}{secure}"));
+    let mut served = house.serve(&["serve"]);
+    let (_, address) = served.listening("secure");
+    assert!(shows(address, &path("one.pem")));
+    std::fs::copy(path("two.pem"), path("own.pem")).unwrap();
+    house.ok(&["reload"]);
+    assert!(shows(address, &path("two.pem")));
+    std::fs::write(path("own.pem"), "half a file").unwrap();
+    let refused = house.run(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("own.pem"),
+        "{refused:?}"
+    );
+    assert!(shows(address, &path("two.pem")));
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
+fn a_reload_that_cannot_listen_says_where_and_why_and_changes_nothing() {
+    let house = House::new();
+    let mut served = house.serve(&["serve"]);
+    let (_, address) = served.listening("mx");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    let wanted = CONFIGURATION
+        .replace("127.0.0.1:0", &taken)
+        .replace("mx.example.test", "new.example.test");
+    house.write(&wanted);
+    let refused = house.run(&["reload"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        why.contains(&format!("the listener mx cannot listen on {taken}: ")),
+        "{why}"
+    );
+    assert!(why.contains("nothing was changed"), "{why}");
+    assert!(greeting(address).starts_with("220 mx.example.test "));
     assert_eq!(served.stop(), Some(0));
 }
 

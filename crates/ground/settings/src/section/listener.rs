@@ -49,8 +49,21 @@ words! {
     }
 }
 
+words! {
+    /// Which sender a client that logged in may give (MAIL FROM). `From:` is not looked at.
+    pub enum AuthenticatedSender {
+        /// An address that is theirs: the account's own, with or without a tag, or one whose mail comes to the account by an alias or a catch-all. Or the null sender.
+        Own = "own",
+        /// Whatever they like: for programs that send for many people.
+        Any = "any",
+    }
+}
+
 section! {
-    /// Where mail and its readers come in: one section for each address.
+    /// Where mail and its readers come in: one section for each address. A reload opens, closes and moves listeners, all that
+    /// are asked for or none: when one cannot be opened everything stays as it was, the reload says which and why, and is not
+    /// tried again by itself. Sessions of a listener that moved go on; those of one that is gone are told 421 between two
+    /// messages. A session keeps the protocol and the encryption it began with, and takes up the rest with its next message.
     pub struct Listener = "listener", agree;
 
     /// Name of the listener, in the ledger and the log.
@@ -70,6 +83,9 @@ section! {
 
     /// Whether clients log in. Unset: "required" for submission, IMAP and POP3, "off" for the rest.
     auth: Option<Auth> = default(None), any();
+
+    /// Which sender a client that logged in may give (MAIL FROM); others are answered 553 5.7.1. `From:` is not looked at.
+    authenticated_sender: AuthenticatedSender = default(AuthenticatedSender::Own), any();
 
     /// Networks whose clients may relay without logging in. Empty: relay is closed.
     relay_from: Vec<Cidr> = default(Vec::new()), any();

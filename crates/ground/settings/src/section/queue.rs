@@ -58,8 +58,9 @@ section! {
     /// How often the ledger is asked what is due, when nothing tells us sooner.
     poll_interval: Duration = default(seconds(1)), range(Duration::from_millis(10), minutes(1));
 
-    /// Crashes of one message's attempt after which it is held.
-    poison_attempts: u32 = default(3), range(1, 100).of("crashes");
+    /// Attempts at one message in a row that began and never ended, after which it is held. What was lost with a crash is a
+    /// suspect first; from then on each attempt at it is written down before it begins, and only those count.
+    poison_attempts: u32 = default(3), range(1, 100).of("attempts");
 
     /// What becomes of mail that waited because this server was away.
     late_policy: LatePolicy = default(LatePolicy::DeliverWithNotice), any();

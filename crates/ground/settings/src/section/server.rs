@@ -7,6 +7,7 @@ use crate::form::{Hostname, Store};
 
 section! {
     /// Who this server is and where its ledger lies. These stand at the top of the file, above the first section.
+    /// All but the hostname hold from the next start only; a reload names what has to wait.
     pub struct Server = "", always;
 
     /// The server's own name: in greetings, EHLO, `Received:` and reports. Other servers check that it resolves to this machine.
@@ -15,7 +16,7 @@ section! {
     /// The database that keeps the ledger. The path of SQLite is relative to the folder of this file.
     store: Store = default(Store::Sqlite(PathBuf::from("./data/postrider.db"))), any();
 
-    /// Folder for what is not in the database: large bodies, the control socket, a certificate made at start. Unset: the folder of the SQLite file, or `./data` with PostgreSQL.
+    /// Folder for what is not in the database: large bodies, the control socket, the self-signed certificate. Unset: the folder of the SQLite file, or `./data` with PostgreSQL.
     data_directory: Option<PathBuf> = default(None), any();
 
     /// This node's name among the nodes that share one store. Unset: the hostname.

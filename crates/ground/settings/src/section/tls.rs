@@ -6,7 +6,9 @@ use crate::define::{any, default, section};
 use crate::read::Agreement;
 
 section! {
-    /// The certificate shown by every listener. Without one, a self-signed certificate is made at start: enough for opportunistic encryption, not for clients that verify.
+    /// The certificate shown by every listener. Without one, a self-signed certificate is made and kept as `self-signed.pem` in the data directory: enough for opportunistic
+    /// encryption, not for clients that verify. It is good for two years, and made anew 30 days before its end or when the
+    /// hostname changed. The files are read again at a reload.
     pub struct Tls = "tls", agree;
 
     /// PEM file with the certificate and its chain, our own first.

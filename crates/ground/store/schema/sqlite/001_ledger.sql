@@ -57,7 +57,7 @@ CREATE TABLE recipient (
                       OR state = 'discarded' OR state = 'dead_letter'),
     next_hop      TEXT    NOT NULL,           -- '' before it is routed
     attempts      INTEGER NOT NULL,
-    crashes       INTEGER NOT NULL,           -- claims lost while this recipient was in flight
+    suspicion     INTEGER,                    -- NULL: none. Since a claim of it was lost: attempts that began and never ended
     accepted_at   INTEGER NOT NULL,           -- age counts from here, for ever
     retry_at      INTEGER NOT NULL,           -- not tried before, for a reason of its own
     notify_at     INTEGER,                    -- when the next delay notice is owed
@@ -65,6 +65,7 @@ CREATE TABLE recipient (
     expires_at    INTEGER,
     claimed_by    INTEGER,                    -- epoch of the node that has it in flight
     claimed_until INTEGER,
+    begun_at      INTEGER,                    -- a suspect's attempt, written and counted before it began
     hold_reason   TEXT,
     held_by       TEXT,
     hold_alarm_at INTEGER,                    -- when somebody should look at the hold
@@ -81,6 +82,7 @@ CREATE TABLE recipient (
         OR (deadline_at IS NOT NULL AND expires_at IS NOT NULL AND deadline_at <= expires_at)),
     CHECK (finished_at IS NULL OR (deadline_at IS NULL AND cause IS NOT NULL AND actor IS NOT NULL)),
     CHECK ((state = 'in_flight') = (claimed_by IS NOT NULL) AND (claimed_by IS NULL) = (claimed_until IS NULL)),
+    CHECK (begun_at IS NULL OR (state = 'in_flight' AND coalesce(suspicion, 0) > 0)),
     CHECK ((state = 'held') = (hold_reason IS NOT NULL) AND (hold_reason IS NULL) = (held_by IS NULL)
         AND (hold_reason IS NULL) = (hold_alarm_at IS NULL)),
     CHECK (state NOT IN ('queued', 'in_flight') OR next_hop <> '')
@@ -168,7 +170,12 @@ CREATE TABLE node (
     id        INTEGER PRIMARY KEY CHECK (id BETWEEN 0 AND 255),
     name      TEXT    NOT NULL UNIQUE,
     epoch     INTEGER NOT NULL UNIQUE,
-    heartbeat_at INTEGER NOT NULL
+    heartbeat_at INTEGER NOT NULL,
+    -- It was away, and the mail that waited meanwhile is not treated yet: since when it was gone, and when it came back. A
+    -- crash before all is treated leaves both as they are.
+    away_since INTEGER,
+    back_at    INTEGER,
+    CHECK ((away_since IS NULL) = (back_at IS NULL))
 ) STRICT;
 
 -- Exact counts, kept in the transaction that changes them. 'hour' is accepted_at in hours since 1970.

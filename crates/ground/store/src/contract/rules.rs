@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::sample::{
-    ACCEPTED, FINAL, Facts, OPEN, assert_refused, moved, recipient, store_message, unit_of,
+    ACCEPTED, BEGIN, FINAL, Facts, OPEN, assert_refused, moved, recipient, store_message, unit_of,
 };
 use super::{Place, one_int};
 use crate::{Sql, Store, StoreError, Unit, Value};
@@ -67,6 +67,24 @@ pub(super) async fn no_state_is_without_an_alarm_clock(
     }
     const STRIP: Sql = Sql::new("UPDATE recipient SET deadline_at = NULL");
     assert_refused(&store, unit_of(STRIP, Vec::new()), "the clock taken away").await;
+    Ok(())
+}
+
+pub(super) async fn an_attempt_has_begun_only_in_flight_and_counted(
+    place: Arc<dyn Place>,
+) -> Result<(), StoreError> {
+    let store = place.open().await?;
+    store_message(&store, &OPEN).await?;
+    for (id, state) in (1..).zip(OPEN) {
+        let begin = |count: Value| unit_of(BEGIN, vec![Value::Int(id), ACCEPTED.into(), count]);
+        assert_refused(&store, begin(Value::Null), &format!("{state}, no suspect")).await;
+        assert_refused(&store, begin(0.into()), &format!("{state}, not counted")).await;
+        if state == "in_flight" {
+            store.write(begin(1.into())).await?;
+            continue;
+        }
+        assert_refused(&store, begin(1.into()), &format!("{state}, begun")).await;
+    }
     Ok(())
 }
 

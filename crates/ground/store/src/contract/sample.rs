@@ -16,10 +16,10 @@ const MESSAGE: Sql = Sql::new(
 );
 
 const RECIPIENT: Sql = Sql::new(
-    "INSERT INTO recipient (id, message, address, orcpt, notify, state, next_hop, attempts, crashes, accepted_at, retry_at,
+    "INSERT INTO recipient (id, message, address, orcpt, notify, state, next_hop, attempts, accepted_at, retry_at,
         deadline_at, expires_at, claimed_by, claimed_until, hold_reason, held_by, hold_alarm_at, last_reply, last_peer,
         finished_at, cause, actor)
-     VALUES ($1, $2, 'to@example.test', '', 0, $3, $4, 0, 0, $5, $5, $6, $7, $8, $9, $10, $11, $12, '', '', $13, $14, $15)",
+     VALUES ($1, $2, 'to@example.test', '', 0, $3, $4, 0, $5, $5, $6, $7, $8, $9, $10, $11, $12, '', '', $13, $14, $15)",
 );
 
 /// Moves a recipient to another state, with everything the state asks for; `$2` must come with [`Facts::values`].
@@ -28,6 +28,10 @@ pub(super) const MOVE: Sql = Sql::new(
         hold_reason = $8, held_by = $9, hold_alarm_at = $10, finished_at = $11, cause = $12, actor = $13
      WHERE id = $1",
 );
+
+/// Writes that an attempt at a suspect has begun.
+pub(super) const BEGIN: Sql =
+    Sql::new("UPDATE recipient SET begun_at = $2, suspicion = $3 WHERE id = $1");
 
 /// The columns of a recipient that rules speak of.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! One SQLite connection: how it is opened, and how one statement runs on it.
 
 use std::collections::HashMap;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,12 +42,31 @@ pub(super) struct Ran {
     pub(super) returned: Vec<Row>,
 }
 
+/// Makes the file when there is none, so that nobody but its owner reads people's mail and password hashes; the log beside it
+/// gets the same mode from SQLite. Trouble is left to SQLite to tell, which meets it next.
+fn make_private(file: &Path) {
+    const OWNER_ONLY: u32 = 0o600;
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(OWNER_ONLY)
+        .open(file);
+    match made {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => {
+            tracing::debug!(file = %file.display(), %error, "the database cannot be made")
+        }
+    }
+}
+
 impl Connection {
     /// Opens the database in `file`, made when it is not there.
     pub(super) fn open(file: &Path, role: Role, cache_bytes: usize) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        make_private(file);
         let raw = rusqlite::Connection::open_with_flags(file, flags).map_err(translate)?;
         Self::prepare(raw, role, cache_bytes)
     }

@@ -69,7 +69,7 @@ async fn a_step_back_lengthens_a_wait_for_the_wall_clock() {
 #[tokio::test]
 async fn a_step_of_the_steered_wall_clock_wakes_at_once() {
     let outside = std::time::Instant::now();
-    let (clock, control) = Clock::steered();
+    let (clock, control) = Clock::steered(Duration::ZERO);
     let before = clock.now();
     let waits = spawn_sleep_until(&clock, Time::from_millis(before.as_millis() + HOUR_MILLIS));
     tokio::task::yield_now().await;
@@ -82,7 +82,7 @@ async fn a_step_of_the_steered_wall_clock_wakes_at_once() {
 #[tokio::test]
 async fn an_advance_of_the_steered_clock_moves_both_clocks_and_wakes_all() {
     let outside = std::time::Instant::now();
-    let (clock, control) = Clock::steered();
+    let (clock, control) = Clock::steered(Duration::ZERO);
     let start = clock.instant();
     let sleeper = spawn_sleep(&clock, 4 * HOUR);
     let on_instant = {
@@ -102,9 +102,23 @@ async fn an_advance_of_the_steered_clock_moves_both_clocks_and_wakes_all() {
     assert!(outside.elapsed() < WALL_RECHECK / 2);
 }
 
+#[tokio::test]
+async fn a_steered_clock_can_start_ahead() {
+    let (real, (clock, _)) = (Clock::real(), Clock::steered(4 * HOUR));
+    assert!(clock.now().since(real.now()) >= 4 * HOUR - WALL_RECHECK);
+    assert!(clock.instant() >= real.instant() + 4 * HOUR - WALL_RECHECK);
+}
+
+#[tokio::test]
+async fn a_jump_is_no_work() {
+    let (clock, control) = Clock::steered(Duration::ZERO);
+    let (_, took) = clock.timed(control.advance(HOUR)).await;
+    assert!(took < HOUR);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_advance_of_the_steered_clock_does_not_shorten_what_a_peer_may_take() {
-    let (clock, control) = Clock::steered();
+    let (clock, control) = Clock::steered(Duration::ZERO);
     let start = Instant::now();
     let limited = {
         let clock = clock.clone();
@@ -131,7 +145,7 @@ async fn the_real_clock_tells_the_systems_time_and_keeps_short_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_for_ever_does_not_overflow() {
-    let (clock, control) = Clock::steered();
+    let (clock, control) = Clock::steered(Duration::ZERO);
     let waits = spawn_sleep(&clock, Duration::MAX);
     tokio::task::yield_now().await;
     control.advance(HOUR).await;

@@ -31,6 +31,12 @@ pub(super) async fn free(path: PathBuf) -> io::Result<u64> {
     .await
 }
 
+/// One quick call.
+pub(super) fn may_write(folder: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
 pub(super) async fn create_folder(path: PathBuf) -> io::Result<()> {
     blocking(move || {
         let missing = path

@@ -45,6 +45,8 @@ pub(super) struct Lane {
     writer: Writer,
     reader_gone: bool,
     reset: bool,
+    /// Whoever reads next panics.
+    read_panics: bool,
     read_waker: Option<Waker>,
     write_waker: Option<Waker>,
 }
@@ -81,6 +83,16 @@ impl Wires {
             hold(lane).cut();
         }
         !lanes.is_empty()
+    }
+
+    /// The first end panics when it reads next.
+    pub(super) fn panic_first(&self) {
+        let [_, incoming] = &self.lanes;
+        if let Some(lane) = incoming.upgrade() {
+            let mut lane = hold(&lane);
+            lane.read_panics = true;
+            lane.wake_reader();
+        }
     }
 
     pub(super) fn alive(&self) -> bool {
@@ -124,6 +136,7 @@ impl Lane {
             writer: Writer::Open,
             reader_gone: false,
             reset: false,
+            read_panics: false,
             read_waker: None,
             write_waker: None,
         }
@@ -237,6 +250,10 @@ impl AsyncRead for Pipe {
         loop {
             let next = {
                 let mut lane = hold(&pipe.incoming);
+                assert!(
+                    !lane.read_panics,
+                    "a simulated defect of who reads this connection"
+                );
                 if lane.reset {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
                 }

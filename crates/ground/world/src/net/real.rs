@@ -35,16 +35,18 @@ pub(super) fn accepted(socket: TcpStream, peer: SocketAddr) -> Stream {
     Stream::plain(Plain::Tcp(socket), Some(peer), local)
 }
 
+/// A connection to `address`, which is found at `at`.
 pub(super) async fn connect(
     address: SocketAddr,
+    at: SocketAddr,
     bind: Option<IpAddr>,
 ) -> Result<Stream, ConnectError> {
-    let socket = prepare(address, bind).map_err(|error| ConnectError::Ours {
+    let socket = prepare(at, bind).map_err(|error| ConnectError::Ours {
         to: address.to_string(),
         detail: error.to_string(),
     })?;
     let socket = socket
-        .connect(address)
+        .connect(at)
         .await
         .map_err(|error| connect_error(address.to_string(), &error))?;
     no_delay(&socket);

@@ -62,6 +62,7 @@ struct State {
 #[derive(Debug)]
 struct Connection {
     to: SocketAddr,
+    from: SocketAddr,
     wires: Wires,
 }
 
@@ -100,6 +101,15 @@ impl SimulatedNet {
             .iter()
             .filter(|connection| connection.wires.cut())
             .count()
+    }
+
+    /// Who has connected from `from` to `to` panics when it reads next: a defect of its own, at a moment the test chooses.
+    pub fn panic_connector(&self, from: SocketAddr, to: SocketAddr) {
+        let state = hold(&self.state);
+        let between = |one: &&Connection| (one.from, one.to) == (from, to);
+        for connection in state.connections.iter().filter(between) {
+            connection.wires.panic_first();
+        }
     }
 
     /// How many connections made to `address` are open on at least one side.
@@ -187,7 +197,7 @@ impl SimulatedNet {
             .send(arrival)
             .await
             .map_err(|_| ConnectError::Refused { to: to.to_string() })?;
-        hold(&self.state).note(Connection { to, wires });
+        hold(&self.state).note(Connection { to, from, wires });
         Ok(Stream::plain(Plain::Simulated(near), Some(to), Some(from)))
     }
 

@@ -115,6 +115,22 @@ async fn refused(world: &World, address: SocketAddr) {
 }
 
 #[tokio::test]
+async fn a_program_under_test_reaches_its_detours_and_nobody_else() {
+    let listener = listen(&real_world(), "127.0.0.1:0").await;
+    let far = at("192.0.2.25:25");
+    let options = WorldOptions {
+        detours: [(far, listener.local_addr().unwrap())]
+            .into_iter()
+            .collect(),
+        ..WorldOptions::default()
+    };
+    let world = World::real(&options).unwrap();
+    let (near, accepted) = tokio::join!(connect(&world, far), listener.accept());
+    talks_both_ways(near.unwrap(), accepted.unwrap().0).await;
+    refused(&world, listener.local_addr().unwrap()).await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_not_ours_to_connect_from_is_our_trouble() {
     let options = ConnectOptions {
         bind: Some("192.0.2.1".parse().unwrap()),
@@ -254,6 +270,23 @@ async fn a_silent_connection_stays_open_and_says_nothing() {
     let hour = Duration::from_secs(3600);
     let more = world.clock.timeout(hour, near.read(&mut heard)).await;
     assert!(more.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_connected_panics_when_the_test_says_so_and_nobody_else_does() {
+    let (world, simulation) = World::simulated(1);
+    let (near, mut far) = ends(&world, "192.0.2.1:25").await;
+    let (mut other, mut other_far) = ends(&world, "192.0.2.2:25").await;
+    let (from, to) = (near.local_addr().unwrap(), near.peer_addr().unwrap());
+    let reader = tokio::spawn(async move {
+        let mut near = near;
+        near.read_u8().await
+    });
+    simulation.net.panic_connector(from, to);
+    assert!(reader.await.unwrap_err().is_panic());
+    assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+    other_far.write_all(b"x").await.unwrap();
+    assert_eq!(other.read_u8().await.unwrap(), b'x');
 }
 
 #[tokio::test(start_paused = true)]

@@ -193,7 +193,7 @@ impl Shared {
         let Some((own, chain)) = certificates.and_then(<[_]>::split_first) else {
             return unverified("the peer showed no certificate".to_owned());
         };
-        match verifier.verify_server_cert(own, chain, name, &[], unix_time(&self.clock)) {
+        match verifier.verify_server_cert(own, chain, name, &[], unix_time(self.clock.now())) {
             Ok(_) => PeerCheck::Verified,
             Err(error) => unverified(error.to_string()),
         }

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::{TlsError, provider};
+use crate::Time;
 
 /// A certificate chain and the key to it. Cloning is cheap.
 #[derive(Clone)]
@@ -77,15 +80,23 @@ impl SelfSigned {
     }
 }
 
-/// Makes a self-signed certificate (ECDSA P-256) for `hostname`, which may be an IP address.
-///
-/// # Errors
-/// [`TlsError::Certificate`] when no certificate can be for such a name.
-pub fn self_signed(hostname: &str) -> Result<SelfSigned, TlsError> {
-    let made = rcgen::generate_simple_self_signed([hostname.to_owned()]).map_err(unusable)?;
+/// How long a self-signed certificate is good: nobody vouches for it, so its end only bounds the use of one key.
+pub const SELF_SIGNED_LIFE: Duration = Duration::from_secs(2 * 365 * 86_400);
+
+/// A self-signed certificate is good since this long ago: clocks of clients may be late.
+const BACKDATED: Duration = Duration::from_secs(86_400);
+
+/// Makes a self-signed certificate (ECDSA P-256), good from `now` on for [`SELF_SIGNED_LIFE`].
+pub(super) fn self_signed(hostname: &str, now: Time) -> Result<SelfSigned, TlsError> {
+    let now = date_time_ymd(1970, 1, 1) + now.since(Time::EPOCH);
+    let mut wanted = CertificateParams::new([hostname.to_owned()]).map_err(unusable)?;
+    wanted.not_before = now - BACKDATED;
+    wanted.not_after = now + SELF_SIGNED_LIFE;
+    let key = KeyPair::generate().map_err(unusable)?;
+    let certificate = wanted.self_signed(&key).map_err(unusable)?;
     Ok(SelfSigned {
-        certificate_pem: made.cert.pem(),
-        key_pem: made.signing_key.serialize_pem(),
+        certificate_pem: certificate.pem(),
+        key_pem: key.serialize_pem(),
     })
 }
 

@@ -54,7 +54,7 @@ async fn talk(near: &mut Stream, far: &mut Stream) {
 
 /// A certificate for [`HOST`], a server that shows it, and a client that trusts it.
 fn trusted(world: &World) -> (TlsServer, Tls) {
-    let made = self_signed(HOST).unwrap();
+    let made = world.tls.self_signed(HOST).unwrap();
     let server = world.tls.server(made.identity().unwrap()).unwrap();
     let tls = world
         .tls
@@ -199,7 +199,7 @@ async fn a_new_certificate_serves_new_sessions_and_leaves_the_old_alone() {
     let (near, far) = handshake(&world, at, &server, &old_trust, HOST, Verify::Required).await;
     let (mut near, mut far) = (near.unwrap(), far.unwrap());
 
-    let renewed = self_signed(HOST).unwrap();
+    let renewed = world.tls.self_signed(HOST).unwrap();
     server.replace(renewed.identity().unwrap());
     talk(&mut near, &mut far).await;
     let new_trust = world
@@ -268,8 +268,9 @@ async fn tls_inside_tls_and_impossible_names_are_refused() {
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_explained() {
-    let made = self_signed(HOST).unwrap();
-    let other = self_signed(HOST).unwrap();
+    let (world, _) = World::simulated(1);
+    let made = world.tls.self_signed(HOST).unwrap();
+    let other = world.tls.self_signed(HOST).unwrap();
     let check = |chain: &str, key: &str, word: &str| {
         let error = Identity::from_pem(chain.as_bytes(), key.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
@@ -292,7 +293,78 @@ async fn a_certificate_that_cannot_be_used_is_explained() {
 
 #[tokio::test]
 async fn secrets_are_not_shown_when_debugging() {
-    let made = self_signed(HOST).unwrap();
+    let (world, _) = World::simulated(1);
+    let made = world.tls.self_signed(HOST).unwrap();
     let shown = format!("{made:?} {:?}", made.identity().unwrap());
     assert_eq!(shown, "SelfSigned(..) Identity(1 certificates)");
+}
+
+/// What is kept, as a file says it.
+async fn kept_file(world: &World, folder: &Path) -> bytes::Bytes {
+    let file = world.disk.open(&folder.join(SELF_SIGNED_FILE)).await;
+    file.unwrap().read_at(0, 1 << 16).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_self_signed_certificate_is_kept_until_it_nears_its_end_or_the_hostname_changes() {
+    let (world, simulation) = World::simulated(1);
+    let folder = Path::new("/data");
+    world.disk.create_folder(folder).await.unwrap();
+    let keep = |hostname: &'static str| world.tls.kept_self_signed(&world.disk, folder, hostname);
+    keep(HOST).await.unwrap();
+    let first = kept_file(&world, folder).await;
+    simulation
+        .clock
+        .step((SELF_SIGNED_LIFE - RENEWED_BEFORE).as_millis() as i64 - 60_000);
+    keep(HOST).await.unwrap();
+    assert_eq!(kept_file(&world, folder).await, first);
+    simulation.clock.step(120_000);
+    keep(HOST).await.unwrap();
+    let second = kept_file(&world, folder).await;
+    assert_ne!(second, first);
+    for hostname in ["other.example.test", "192.0.2.7"] {
+        let before = kept_file(&world, folder).await;
+        keep(hostname).await.unwrap();
+        let after = kept_file(&world, folder).await;
+        assert_ne!(after, before, "{hostname}");
+        keep(hostname).await.unwrap();
+        assert_eq!(kept_file(&world, folder).await, after, "{hostname}");
+    }
+}
+
+#[tokio::test]
+async fn a_kept_key_is_nobody_elses_and_a_crash_while_it_is_made_does_no_harm() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = real_world();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(SELF_SIGNED_FILE);
+    std::fs::write(folder.path().join("self-signed.pem.part"), "half").unwrap();
+    let keep = || world.tls.kept_self_signed(&world.disk, folder.path(), HOST);
+    keep().await.unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::write(&path, "no certificate").unwrap();
+    keep().await.unwrap();
+    assert!(
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .contains("PRIVATE KEY")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_certificate_that_cannot_be_read_is_not_replaced() {
+    let (world, simulation) = World::simulated(1);
+    let folder = Path::new("/data");
+    world.disk.create_folder(folder).await.unwrap();
+    let keep = || world.tls.kept_self_signed(&world.disk, folder, HOST);
+    keep().await.unwrap();
+    let before = kept_file(&world, folder).await;
+    simulation
+        .disk
+        .set_failing(Some(std::io::ErrorKind::PermissionDenied));
+    let error = keep().await.unwrap_err().to_string();
+    assert!(error.contains("/data/self-signed.pem"), "{error}");
+    simulation.disk.set_failing(None);
+    assert_eq!(kept_file(&world, folder).await, before);
 }

@@ -26,13 +26,13 @@ pub(crate) struct Births {
 /// Where a recipient goes, before anybody asks whether there is room.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Placed {
-    /// One way, under this address.
-    One(Leaf),
-    /// Replaced by many.
-    Many {
-        /// By which alias.
+    /// One way, under the address as it was given.
+    Itself(Leaf),
+    /// Replaced by others; one row more, so that it is found under the name it was asked for by.
+    Replaced {
+        /// By which alias or catch-all.
         cause: String,
-        /// Each address once.
+        /// One or more; each address once.
         children: Vec<Leaf>,
     },
     /// The directory has to be asked again.
@@ -60,7 +60,7 @@ pub(crate) fn place(settings: &Settings, wanted: Wanted) -> Placed {
         decision,
     } = wanted;
     let leaf = |address: Address, hop: HopKey, orcpt: Option<OriginalRecipient>| {
-        Placed::One(Leaf {
+        Placed::Itself(Leaf {
             address,
             orcpt,
             notify,
@@ -76,25 +76,38 @@ pub(crate) fn place(settings: &Settings, wanted: Wanted) -> Placed {
             let hop = route(&settings.connectors, address.domain()).hop;
             leaf(address, hop, orcpt)
         }
-        Decision::Rewritten { to, .. } => {
-            let hop = hop_of(settings, &to);
-            let orcpt = orcpt.or_else(|| Some(OriginalRecipient::from(&address)));
-            leaf(to.address, hop, orcpt)
+        // What the sender asked for goes on with a single address (RFC 3461 s5.2.7.2).
+        Decision::Rewritten { to, reason } => {
+            let orcpt = orcpt.unwrap_or_else(|| OriginalRecipient::from(&address));
+            Placed::Replaced {
+                cause: reason,
+                children: vec![child(settings, to, orcpt, notify)],
+            }
         }
         Decision::Expanded { children, reason } => {
             let orcpt = orcpt.unwrap_or_else(|| OriginalRecipient::from(&address));
-            let child = |child: Child| Leaf {
-                hop: hop_of(settings, &child),
-                address: child.address,
-                orcpt: Some(orcpt.clone()),
-                notify: of_child(notify),
-            };
-            Placed::Many {
+            let notify = of_child(notify);
+            let child = |one: Child| child(settings, one, orcpt.clone(), notify);
+            Placed::Replaced {
                 cause: reason,
                 children: children.into_iter().map(child).collect(),
             }
         }
         Decision::Misled { reason, .. } | Decision::Later { reason } => Placed::Later { reason },
+    }
+}
+
+fn child(
+    settings: &Settings,
+    child: Child,
+    orcpt: OriginalRecipient,
+    notify: Option<Notify>,
+) -> Leaf {
+    Leaf {
+        hop: hop_of(settings, &child),
+        address: child.address,
+        orcpt: Some(orcpt),
+        notify,
     }
 }
 
@@ -139,9 +152,9 @@ impl Births {
                 notify: one.notify,
             };
             match place(settings, one) {
-                Placed::One(leaf) if alone => nursery.leaf(leaf, None),
-                Placed::One(leaf) => nursery.leaf_once(leaf, None),
-                Placed::Many { cause, children } => nursery.family(given, cause, children),
+                Placed::Itself(leaf) if alone => nursery.leaf(leaf, None),
+                Placed::Itself(leaf) => nursery.leaf_once(leaf, None),
+                Placed::Replaced { cause, children } => nursery.family(given, cause, children),
                 Placed::Later { reason } => nursery.waiting(given, reason),
             }
         }

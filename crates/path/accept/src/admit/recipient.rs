@@ -137,9 +137,9 @@ fn at_home(to: ForwardPath, settings: &Settings) -> Result<Address, Reply> {
 fn rows_of(decision: &Decision) -> usize {
     match decision {
         Decision::Expanded { children, .. } => children.len() + 1,
+        Decision::Rewritten { .. } => 2,
         Decision::Mailbox { .. }
         | Decision::Remote { .. }
-        | Decision::Rewritten { .. }
         | Decision::Nobody { .. }
         | Decision::NotHere { .. }
         | Decision::Misled { .. }

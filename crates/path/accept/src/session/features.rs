@@ -2,7 +2,7 @@
 
 use ground_settings::{Auth, Listener, ListenerTls, Protocol, Settings};
 use wire_message::received::Greeting;
-use wire_smtp::command::{Dialect, HelloVerb, Mechanism};
+use wire_smtp::command::{Dialect, HelloVerb, LineLimit, Mechanism};
 use wire_smtp::reply::Reply;
 use wire_smtp::server::Features;
 
@@ -13,6 +13,8 @@ pub(super) fn offered(listener: &Listener, settings: &Settings, has_certificate:
     let mut features = Features::new(dialect(listener), settings.server.hostname.as_str());
     features.max_size = limits.message_size.bytes();
     features.max_recipients = limits.max_recipients;
+    let command = usize::try_from(limits.max_command_length).unwrap_or(usize::MAX);
+    features.max_command_line = LineLimit::new(command);
     features.max_text_line = usize::try_from(limits.max_line_length).unwrap_or(usize::MAX);
     features.starttls = has_certificate && listener.tls() == ListenerTls::Starttls;
     features.require_auth = login == Auth::Required;

@@ -55,7 +55,8 @@ enum Heard {
 }
 
 impl Session {
-    /// Reads what the client says next, into the machine. Says 421 when nothing came in time, or the server stops.
+    /// Reads what the client says next, into the machine. Says 421 when nothing came in time, or the session
+    /// must leave.
     pub(super) async fn hear(&mut self, stream: &mut Stream) -> Result<(), Ended> {
         let wait = self.patience();
         if wait.is_zero() {
@@ -74,7 +75,7 @@ impl Session {
         let clock = &self.hall.intake.world().clock;
         let heard = tokio::select! {
             biased;
-            () = self.hall.stop.cancelled(), if may_stop => Heard::Stop,
+            () = self.leave.cancelled(), if may_stop => Heard::Stop,
             heard = clock.timeout(wait, stream.read_buf(input)) => heard.map_or(Heard::Nothing, Heard::Octets),
         };
         match heard {
@@ -86,7 +87,10 @@ impl Session {
                 Ok(())
             }
             Heard::Stop => {
-                self.give_up("4.3.2 The server stops; come again");
+                self.give_up(match self.hall.stop.is_cancelled() {
+                    true => "4.3.2 The server stops; come again",
+                    false => "4.3.2 This listener is closed; come again",
+                });
                 Ok(())
             }
         }

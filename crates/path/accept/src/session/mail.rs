@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ground_settings::Protocol;
+use ground_settings::{Listener, Protocol};
 use path_categorize::Asker;
 use path_ledger::Origin;
 use wire_smtp::command::{Hello, MailParams, RcptParams};
 use wire_smtp::reply::Reply;
 
 use super::{Session, features};
-use crate::admit::{Arrival, Draft};
-use crate::server::current;
+use crate::admit::{Arrival, Draft, Senders};
+use crate::receive::current;
 
 impl Session {
     pub(super) async fn on_mail(&mut self, mail: MailParams) {
@@ -84,7 +84,7 @@ impl Session {
         if Arc::ptr_eq(&settings, &self.settings) {
             return;
         }
-        self.listener = current(&settings, &self.listener);
+        self.listener = as_it_began(&self.listener, current(&settings, &self.listener));
         self.limits = self.listener.limits(&settings.limits);
         let offered = features::offered(&self.listener, &settings, self.hall.tls.is_some());
         self.machine.change_features(Arc::new(offered));
@@ -107,9 +107,24 @@ impl Session {
             greeting: hello.map(|hello: &Hello| features::greeted(hello.verb)),
             tls: self.tls.clone(),
             login: self.login.clone(),
+            senders: Senders::of(login, self.listener.authenticated_sender),
             asker: Asker::client(ip, login, &self.listener.relay_from),
         }
     }
+}
+
+/// `now`, for a session that goes on: what it speaks and how it encrypts was agreed on when it began.
+fn as_it_began(begun: &Listener, now: Arc<Listener>) -> Arc<Listener> {
+    if now.protocol == begun.protocol && now.tls() == begun.tls() {
+        return now;
+    }
+    let (protocol, tls) = (begun.protocol, Some(begun.tls()));
+    let now = (*now).clone();
+    Arc::new(Listener {
+        protocol,
+        tls,
+        ..now
+    })
 }
 
 /// Ours: the machine asks for content only inside a transaction.

@@ -43,9 +43,11 @@ async fn who_logged_in_may_relay_and_gets_what_the_program_left_out() {
     let mut house = house().await;
     let mut client = under_tls(&house).await;
     client.says(RIGHT, "235 2.7.0 ").await;
-    let answer = client
-        .mails(&["eve@far.test"], "From: jo@here.test\r\n\r\nhi")
-        .await;
+    client.says("MAIL FROM:<jo@here.test>", "250 2.1.0 ").await;
+    client.says("RCPT TO:<eve@far.test>", "250 2.1.5 ").await;
+    client.says("DATA", "354 ").await;
+    client.send("From: jo@here.test\r\n\r\nhi\r\n.\r\n").await;
+    let answer = client.hear().await;
     assert!(answer.starts_with("250 2.0.0 "), "{answer}");
     let id = answer.split(' ').nth(2).unwrap().to_owned();
     let body = house.body().await;
@@ -109,4 +111,25 @@ async fn what_was_injected_before_tls_is_forgotten() {
     client
         .says("RCPT TO:<jo@here.test>", "503 5.5.1 Send EHLO")
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_name_is_counted_like_a_wrong_password() {
+    let house = house_with("[logins]\nclient_failures = 2").await;
+    // `\0nobody@here.test\0wrong`
+    let nobody = "AUTH PLAIN AG5vYm9keUBoZXJlLnRlc3QAd3Jvbmc=";
+    let mut client = under_tls(&house).await;
+    client.says(nobody, "535 5.7.8 ").await;
+    client.says(nobody, "535 5.7.8 ").await;
+    let mut client = under_tls(&house).await;
+    let before = house.world.clock.now();
+    client
+        .says(
+            nobody,
+            "454 4.7.0 Too many wrong passwords; try again in 1 min",
+        )
+        .await;
+    client.says(RIGHT, "454 4.7.0 ").await;
+    assert!(house.world.clock.now().since(before) < Duration::from_secs(1));
+    client.says(RIGHT, "421 4.7.0 ").await;
 }

@@ -47,6 +47,7 @@ async fn each_recipient_is_born_where_its_way_begins() {
         house.recipients().await,
         [
             "jo@here.test in_flight mailbox",
+            "boss@here.test expanded",
             "team@here.test expanded",
             "ada@here.test in_flight mailbox",
             "eve@far.test in_flight mx:far.test",
@@ -83,9 +84,20 @@ async fn a_rewritten_recipient_keeps_the_name_its_sender_knows() {
     let house = house().await;
     let mut client = house.greeted(MX).await;
     client.mails(&["boss@here.test"], "x: y\r\n\r\n").await;
-    let rows = house.rows("SELECT address, orcpt FROM recipient").await;
-    assert_eq!(rows[0].text(0).unwrap(), "jo@here.test");
-    assert_eq!(rows[0].text(1).unwrap(), "rfc822;boss@here.test");
+    let rows = house
+        .rows("SELECT address, state, orcpt, cause FROM recipient ORDER BY id")
+        .await;
+    let [parent, child] = &rows[..] else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(parent.text(0).unwrap(), "boss@here.test");
+    assert_eq!(parent.text(1).unwrap(), "expanded");
+    assert_eq!(
+        parent.text(3).unwrap(),
+        "boss@here.test is an alias; jo@here.test is a mailbox here"
+    );
+    assert_eq!(child.text(0).unwrap(), "jo@here.test");
+    assert_eq!(child.text(2).unwrap(), "rfc822;boss@here.test");
 }
 
 #[tokio::test(start_paused = true)]

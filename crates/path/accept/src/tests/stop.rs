@@ -8,7 +8,8 @@ async fn a_stopping_server_ends_idle_sessions_and_lets_transactions_finish() {
     let mut idle = house.greeted(MX).await;
     let mut busy = house.greeted(MX).await;
     busy.begins(&["jo@here.test"]).await;
-    let stopping = tokio::spawn(house.server.stop());
+    let mut server = house.server;
+    let stopping = tokio::spawn(async move { server.stop().await });
     assert_eq!(idle.hear().await, "421 4.3.2 The server stops; come again");
     busy.send("x: y\r\n\r\nhi\r\n.\r\n").await;
     assert!(busy.hear().await.starts_with("250 2.0.0 "));
@@ -23,7 +24,7 @@ async fn a_stopping_server_ends_idle_sessions_and_lets_transactions_finish() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transaction_without_end_does_not_keep_the_server() {
-    let house = house().await;
+    let mut house = house().await;
     let mut busy = house.greeted(MX).await;
     busy.begins(&["jo@here.test"]).await;
     let before = house.world.clock.now();

@@ -8,7 +8,7 @@ use ground_store::bodies::NewBody;
 use ground_store::{Options, Store};
 use ground_world::Simulation;
 use ground_world::net::Fault as NetFault;
-use ground_world::tls::{PlatformRoots, self_signed};
+use ground_world::tls::PlatformRoots;
 use path_ledger::{
     Birth, Envelope, HopKey, Job, Ledger, LedgerOptions, NewMessage, NewRecipient, Origin,
 };
@@ -329,7 +329,8 @@ const WITH_TLS: &[&str] = &["PIPELINING", "STARTTLS", "AUTH PLAIN LOGIN"];
 #[tokio::test(start_paused = true)]
 async fn tls_is_used_when_offered_and_its_facts_are_kept() {
     let house = house().await;
-    let identity = self_signed("peer.test").unwrap().identity().unwrap();
+    let made = house.world.tls.self_signed("peer.test").unwrap();
+    let identity = made.identity().unwrap();
     let tls = house.world.tls.server(identity).unwrap();
     let peer = Peer::new(Script::default())
         .offering(WITH_TLS)
@@ -390,7 +391,7 @@ async fn required_tls_that_is_not_offered_is_never_done_without() {
 #[tokio::test(start_paused = true)]
 async fn a_verified_login_sends_the_password_over_tls_and_never_into_the_transcript() {
     let mut house = house().await;
-    let made = self_signed("peer.test").unwrap();
+    let made = house.world.tls.self_signed("peer.test").unwrap();
     let tls = house.world.tls.server(made.identity().unwrap()).unwrap();
     let roots = made.certificate_pem.as_bytes();
     house.world.tls = house

@@ -187,6 +187,35 @@ async fn the_first_page_walks_an_index_whatever_the_history() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_became_somebody_else_is_found_by_the_name_that_was_asked_for() {
+    let book = book().await;
+    let expanded = Birth::Expanded {
+        cause: "an alias".into(),
+    };
+    let mut message = book.message([expanded.clone(), expanded, queued(), queued()]);
+    for (child, parent) in [(1, 0), (2, 1)] {
+        message.recipients[child].parent = Some(parent);
+    }
+    book.ledger.accept(message).await.unwrap();
+    book.one(queued()).await;
+    for (asked, found) in [
+        ("r0@there.test", vec!["r0@there.test", "r2@there.test"]),
+        ("r1@there.test", vec!["r2@there.test"]),
+        ("r2@there.test", vec!["r2@there.test"]),
+        ("r3@there.test", vec!["r3@there.test"]),
+    ] {
+        let filter = Filter {
+            recipient: Some(asked.into()),
+            ..Filter::default()
+        };
+        let listed = book.ledger.list(&filter).await.unwrap();
+        let mut to: Vec<_> = listed.iter().map(|one| one.recipient.as_str()).collect();
+        to.sort_unstable();
+        assert_eq!(to, found, "{asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_damaged_row_is_listed_by_what_can_be_read_of_it() {
     let book = book().await;
     let id = book.one(queued()).await;

@@ -21,7 +21,7 @@ fn recipient(attempts: u32) -> JobRecipient {
             delay: false,
         }),
         attempts,
-        crashes: 0,
+        suspicion: None,
         accepted_at: Time::EPOCH,
         expires_at: NOW + Duration::from_secs(7200),
     }

@@ -140,11 +140,131 @@ async fn a_crash_costs_its_message_a_lease_and_the_others_nothing() {
     house.start();
     house.until(20, "relayed", seconds(10)).await;
     assert_eq!(peer.heard().messages.len(), 20);
+    house.until(1, "queued", seconds(10)).await;
+    house.until(1, "held", seconds(70)).await;
+    let reason = house.text("SELECT hold_reason FROM recipient WHERE state = 'held'");
+    let reason = reason.await;
+    assert!(
+        reason.contains("the attempt crashed: a poisoned message"),
+        "{reason}"
+    );
+}
+
+/// One recipient of whom `ended` attempts have begun and never ended.
+async fn suspect(house: &House, to: &str, ended: u32) {
+    let id = house.queued(mail(to)).await.key();
+    let text = format!("UPDATE recipient SET suspicion = {ended} WHERE message = {id}");
+    let mut unit = Unit::new();
+    unit.write(ground_store::Sql::new(text.leak()), Vec::new());
+    house.store.write(unit).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_at_a_suspect_waits_until_its_beginning_is_written() {
+    let mut house = house(NO_JITTER).await;
+    let peer = house.peer(Script::default()).await;
+    suspect(&house, "bo@peer.test", 0).await;
+    // Between the claim and the attempt.
+    house.simulation.net.set_latency(seconds(2));
+    house.start();
+    house.pass(seconds(2)).await;
     assert_eq!(house.in_state("in_flight").await, 1);
-    house.pass(seconds(61)).await;
-    assert_eq!(house.ledger.lost_claims().await.unwrap().queued, 1);
-    house.pass(seconds(65)).await;
-    assert_eq!(house.ledger.lost_claims().await.unwrap().held, 1);
+    for _ in 0..20 {
+        let full = StoreError::Full("no room".to_owned());
+        house.store.faults().fail_next_write(full);
+    }
+    house.pass(seconds(12)).await;
+    assert!(!peer.heard().lines.is_empty());
+    assert!(
+        !peer
+            .heard()
+            .lines
+            .iter()
+            .any(|line| line.starts_with("MAIL"))
+    );
+    house.until(1, "relayed", minutes(2)).await;
+    assert_eq!(house.number("SELECT attempts FROM recipient").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_whose_beginning_cannot_be_written_is_not_made() {
+    let mut house = house(NO_JITTER).await;
+    let peer = house.peer(Script::default()).await;
+    suspect(&house, "bo@peer.test", 0).await;
+    // Between the claim and the attempt.
+    house.simulation.net.set_latency(seconds(2));
+    house.start();
+    house.pass(seconds(2)).await;
+    house.store.faults().hold_writes();
+    house.pass(minutes(2)).await;
+    let hop = HopKey::mx("peer.test");
+    let until = house.ledger.now() + minutes(60);
+    house.store.faults().release_writes();
+    house
+        .ledger
+        .hop_pause(&hop, "ada", until, "test")
+        .await
+        .unwrap();
+    house.pass(seconds(30)).await;
+    house.ledger.lost_claims().await.unwrap();
+    assert_eq!(house.in_state("queued").await, 1);
+    assert_eq!(house.number("SELECT suspicion FROM recipient").await, 0);
+    assert_eq!(house.number("SELECT count(*) FROM attempt").await, 0);
+    assert!(peer.heard().messages.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_be_poison_is_tried_alone_and_keeps_nobody_waiting() {
+    let mut house = house(NO_JITTER).await;
+    let peer = house.peer(Script::default().slow(seconds(1))).await;
+    for n in 0..10 {
+        suspect(&house, &format!("s{n}@peer.test"), 1).await;
+    }
+    for n in 0..20 {
+        house.queued(mail(&format!("r{n}@peer.test"))).await;
+    }
+    house.start();
+    let begun = "SELECT count(*) FROM recipient WHERE begun_at IS NOT NULL";
+    let end = house.world.clock.instant() + minutes(3);
+    while house.in_state("relayed").await < 30 {
+        assert!(house.number(begun).await <= 1);
+        assert!(
+            house.world.clock.instant() < end,
+            "{}",
+            house.in_state("relayed").await
+        );
+        house.pass(Duration::from_millis(200)).await;
+    }
+    let heard = peer.heard().messages;
+    assert_eq!(heard.len(), 30);
+    assert_eq!(
+        house
+            .number("SELECT count(*) FROM recipient WHERE suspicion IS NOT NULL")
+            .await,
+        0
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decent_end_blames_nobody_who_waited() {
+    let mut house = house("[queue]\nhop_initial_concurrency = 1\nhop_max_concurrency = 1\n").await;
+    house.peer(Script::default().slow(minutes(2))).await;
+    suspect(&house, "s@peer.test", 1).await;
+    for n in 0..5 {
+        house.queued(mail(&format!("r{n}@peer.test"))).await;
+    }
+    house.start();
+    house.pass(seconds(5)).await;
+    assert_eq!(house.in_state("in_flight").await, 6);
+    let queue = house.queue.take().unwrap();
+    queue.stop(seconds(20)).await;
+    // One attempt was cut off.
+    assert_eq!(house.in_state("queued").await, 5);
+    assert_eq!(house.number("SELECT count(*) FROM attempt").await, 0);
+    assert_eq!(
+        house.number("SELECT sum(suspicion) FROM recipient").await,
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]

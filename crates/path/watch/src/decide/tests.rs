@@ -38,7 +38,7 @@ fn row(state: State) -> DueRow {
         state,
         next_hop: Some(HopKey::mx("b.example")),
         attempts: 1,
-        crashes: 0,
+        suspicion: None,
         accepted_at: at(Duration::ZERO),
         retry_at: at(Duration::ZERO),
         notify_at: Some(at(HOUR)),

@@ -1,5 +1,7 @@
 //! Domains, accounts and aliases.
 
+mod aftermath;
+
 use access_mailbox::empty_unit;
 use ground_directory::{
     Change, DirectoryError, ListedAccount, ListedAlias, ListedDomain, MayLogIn, NewPassword, Page,
@@ -9,34 +11,34 @@ use path_ledger::EventKind;
 use serde_json::{Value, json};
 use wire_message::{Address, DomainName};
 
-use super::{Answered, ledger, mover};
+use super::{Answered, mover};
 use crate::control::{Answer, DirectoryChange, DirectoryView, Mover, Password};
 use crate::rooms::Rooms;
 
 pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
     let directory = &rooms.directory;
     match at {
-        DirectoryView::DomainList => {
-            let found = directory.domains(&Page::default()).await.map_err(refused)?;
+        DirectoryView::DomainList { after } => {
+            let page = page_after(&after, |name| Ok(read_domain(name)?.ascii().to_owned()))?;
+            let found = directory.domains(&page).await.map_err(refused)?;
             list(found.iter().map(domain).collect())
         }
         DirectoryView::DomainShow { name } => {
             let found = directory.show_domain(&read_domain(&name)?).await;
             shown(domain(&found.map_err(refused)?))
         }
-        DirectoryView::AccountList => {
-            let found = directory
-                .accounts(&Page::default())
-                .await
-                .map_err(refused)?;
+        DirectoryView::AccountList { after } => {
+            let page = page_after(&after, |address| Ok(read(address)?.key()))?;
+            let found = directory.accounts(&page).await.map_err(refused)?;
             list(found.iter().map(account).collect())
         }
         DirectoryView::AccountShow { address } => {
             let found = directory.show_account(&read(&address)?).await;
             shown(account(&found.map_err(refused)?))
         }
-        DirectoryView::AliasList => {
-            let found = directory.aliases(&Page::default()).await.map_err(refused)?;
+        DirectoryView::AliasList { after } => {
+            let page = page_after(&after, |address| Ok(read(address)?.key()))?;
+            let found = directory.aliases(&page).await.map_err(refused)?;
             list(found.iter().map(alias).collect())
         }
         DirectoryView::AliasShow { address } => {
@@ -46,28 +48,41 @@ pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
     }
 }
 
+/// The page after a name or address as it is shown, whose key `key` knows.
+fn page_after(after: &str, key: impl Fn(&str) -> Result<String, Answer>) -> Result<Page, Answer> {
+    let mut page = Page::default();
+    if !after.is_empty() {
+        page.after = key(after)?;
+    }
+    Ok(page)
+}
+
 pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> Answered {
     let mut also = Unit::new();
+    let mut removed = 0;
     if let DirectoryChange::AccountRemove {
         address,
         with_mail: true,
     } = &change
     {
         let account = rooms.directory.show_account(&read(address)?).await;
-        also.join(empty_unit(account.map_err(refused)?.id));
+        let account = account.map_err(refused)?.id;
+        removed = aftermath::messages(rooms, account).await?;
+        also.join(empty_unit(account));
     }
     let change = wanted(change)?;
-    rooms
-        .directory
-        .apply(&change, also)
-        .await
-        .map_err(refused)?;
     let sentence = change.to_string();
-    let recorded = rooms
+    // In the same transaction: there is no change without its record.
+    let record = rooms
         .ledger
-        .record(EventKind::DirectoryChanged, by, &sentence);
-    recorded.await.map_err(ledger)?;
-    shown(json!({ "done": sentence }))
+        .record_unit(EventKind::DirectoryChanged, by, &sentence);
+    also.join(record);
+    let applied = rooms.directory.apply(&change, also).await;
+    applied.map_err(refused)?;
+    match aftermath::mail(rooms, &change, removed).await? {
+        Some(mail) => shown(json!({ "done": sentence, "mail": mail })),
+        None => shown(json!({ "done": sentence })),
+    }
 }
 
 /// The directory's own words for a change.

@@ -79,7 +79,7 @@ async fn in_folder(rooms: &Rooms, folder: &Folder) -> Result<Vec<(String, Mail)>
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn trouble(error: MailboxError) -> Answer {
+pub(super) fn trouble(error: MailboxError) -> Answer {
     let whose = match &error {
         MailboxError::NoSuchMail => Mover::Asker,
         MailboxError::BodyGone { .. } => Mover::Operator,

@@ -1,12 +1,12 @@
 //! Cutting command lines out of the input: CRLF ends a line, nothing else does (RFC 5321 s2.3.8).
 
-use super::{AUTH_LINE, CommandError};
+use super::{CommandError, LineLimit};
 use bytes::{Buf, BytesMut};
 
 /// Why a line is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineFault {
-    /// Above [`AUTH_LINE`], the longest line of any verb. It was skipped to its end.
+    /// Above the longest line of any verb. It was skipped to its end.
     TooLong,
     /// A bare CR or LF within it.
     BareLineEnd,
@@ -31,15 +31,20 @@ pub struct LineReader {
 
 impl LineReader {
     /// The next line, without its CRLF; `None` when its end is not here yet.
-    pub fn next(&mut self, input: &mut BytesMut) -> Option<Result<BytesMut, LineFault>> {
+    pub fn next(
+        &mut self,
+        input: &mut BytesMut,
+        limit: LineLimit,
+    ) -> Option<Result<BytesMut, LineFault>> {
+        let longest = limit.longest();
         let Some(end) = self.find_end(input) else {
-            self.bound(input);
+            self.bound(input, longest);
             return None;
         };
         self.scanned = 0;
         let line = input.split_to(end);
         input.advance(2);
-        if std::mem::take(&mut self.skipping) || line.len() + 2 > AUTH_LINE {
+        if std::mem::take(&mut self.skipping) || line.len() + 2 > longest {
             return Some(Err(LineFault::TooLong));
         }
         if memchr::memchr2(b'\r', b'\n', &line).is_some() {
@@ -67,8 +72,8 @@ impl LineReader {
     }
 
     /// Throws an endless line away, keeping the CR that may begin its end.
-    fn bound(&mut self, input: &mut BytesMut) {
-        if !self.skipping && input.len() < AUTH_LINE {
+    fn bound(&mut self, input: &mut BytesMut, longest: usize) {
+        if !self.skipping && input.len() < longest {
             return;
         }
         self.skipping = true;

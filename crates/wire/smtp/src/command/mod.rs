@@ -27,11 +27,33 @@ pub use rcpt::{Notify, RcptParams};
 pub const COMMAND_LINE: usize = 512;
 /// What extensions add to MAIL: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), RET and
 /// ENVID 120 (RFC 3461 s4.3, s4.4), AUTH 500 (RFC 4954).
-pub const MAIL_LINE: usize = COMMAND_LINE + 26 + 17 + 10 + 120 + 500;
+pub const MAIL_EXTENSIONS: usize = 26 + 17 + 10 + 120 + 500;
 /// What extensions add to RCPT: NOTIFY 28 and ORCPT 500 (RFC 3461 s4.1, s4.2).
-pub const RCPT_LINE: usize = COMMAND_LINE + 28 + 500;
+pub const RCPT_EXTENSIONS: usize = 28 + 500;
 /// Octets of AUTH and of the lines of its exchange (RFC 4954 s4.c).
 pub const AUTH_LINE: usize = 12_288;
+
+/// How long a command line may be, CRLF included, before what extensions add to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineLimit(usize);
+
+impl Default for LineLimit {
+    fn default() -> LineLimit {
+        LineLimit(COMMAND_LINE)
+    }
+}
+
+impl LineLimit {
+    /// `octets`, or the least that must be taken ([`COMMAND_LINE`]) when that is more.
+    pub fn new(octets: usize) -> LineLimit {
+        LineLimit(octets.max(COMMAND_LINE))
+    }
+
+    /// The longest line of any verb.
+    fn longest(self) -> usize {
+        self.0.saturating_add(MAIL_EXTENSIONS).max(AUTH_LINE)
+    }
+}
 
 /// Which of the sister protocols is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,15 +116,25 @@ enum Verb {
 }
 
 impl Command {
-    /// Reads one line, without its CRLF. White space at its end is ignored (RFC 5321 s4.1.1).
+    /// Reads one line, without its CRLF, that is as long as it must be taken at least. White space at its end is ignored
+    /// (RFC 5321 s4.1.1).
     pub fn parse(line: &[u8], dialect: Dialect) -> Result<Command, CommandError> {
+        Command::parse_within(line, dialect, LineLimit::default())
+    }
+
+    /// As [`Command::parse`], for lines up to `limit`.
+    pub fn parse_within(
+        line: &[u8],
+        dialect: Dialect,
+        limit: LineLimit,
+    ) -> Result<Command, CommandError> {
         let end = line
             .iter()
             .position(|b| matches!(b, b' ' | b'\t'))
             .unwrap_or(line.len());
         let (word, rest) = line.split_at_checked(end).unwrap_or((line, b""));
         let verb = Verb::parse(word).ok_or(CommandError::Unknown)?;
-        if line.len() + 2 > verb.line_limit() {
+        if line.len() + 2 > verb.line_limit(limit) {
             return Err(CommandError::LineTooLong);
         }
         let text = std::str::from_utf8(rest).map_err(|_| CommandError::NotText)?;
@@ -142,15 +174,15 @@ impl Verb {
         })
     }
 
-    fn line_limit(self) -> usize {
+    fn line_limit(self, LineLimit(octets): LineLimit) -> usize {
         match self {
-            Verb::Mail => MAIL_LINE,
-            Verb::Rcpt => RCPT_LINE,
-            Verb::Auth => AUTH_LINE,
+            Verb::Mail => octets.saturating_add(MAIL_EXTENSIONS),
+            Verb::Rcpt => octets.saturating_add(RCPT_EXTENSIONS),
+            Verb::Auth => octets.max(AUTH_LINE),
             Verb::Hello(_) | Verb::Data | Verb::Bdat | Verb::Rset | Verb::Noop | Verb::Quit => {
-                COMMAND_LINE
+                octets
             }
-            Verb::Vrfy | Verb::Expn | Verb::Help | Verb::StartTls => COMMAND_LINE,
+            Verb::Vrfy | Verb::Expn | Verb::Help | Verb::StartTls => octets,
         }
     }
 

@@ -190,20 +190,23 @@ fn the_other_commands() {
 
 #[test]
 fn each_verb_has_its_limit() {
-    let cases = [
-        ("NOOP ", COMMAND_LINE),
-        ("MAIL FROM:<> X=", MAIL_LINE),
-        ("RCPT TO:<b@b.test> X=", RCPT_LINE),
-        ("AUTH PLAIN ", AUTH_LINE),
-    ];
-    for (head, limit) in cases {
-        let fits = format!("{head}{}", "x".repeat(limit - 2 - head.len()));
-        assert_ne!(read(&fits), "500 5.5.2 line too long", "{head}");
-        assert_eq!(
-            read(&format!("{fits}x")),
-            "500 5.5.2 line too long",
-            "{head}"
-        );
+    for (asked, octets) in [(0, 512), (512, 512), (4096, 4096), (65_536, 65_536)] {
+        let cases = [
+            ("NOOP ", octets),
+            ("MAIL FROM:<> X=", octets + 673),
+            ("RCPT TO:<b@b.test> X=", octets + 528),
+            ("AUTH PLAIN ", octets.max(12_288)),
+        ];
+        for (head, limit) in cases {
+            let fits = format!("{head}{}", "x".repeat(limit - 2 - head.len()));
+            let read = |line: &str| {
+                let limit = LineLimit::new(asked);
+                Command::parse_within(line.as_bytes(), Dialect::Smtp, limit)
+            };
+            let long = Err(CommandError::LineTooLong);
+            assert_ne!(read(&fits), long, "{head} {asked}");
+            assert_eq!(read(&format!("{fits}x")), long, "{head} {asked}");
+        }
     }
 }
 

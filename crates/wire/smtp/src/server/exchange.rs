@@ -58,7 +58,10 @@ impl Server {
     }
 
     pub(super) fn next_auth_line(&mut self) -> Turn {
-        let Some(line) = self.lines.next(&mut self.input) else {
+        let Some(line) = self
+            .lines
+            .next(&mut self.input, self.features.max_command_line)
+        else {
             return Turn::Wait;
         };
         let Phase::Exchange(exchange) = std::mem::replace(&mut self.phase, Phase::Commands) else {

@@ -1,7 +1,7 @@
 //! What a listener offers and demands: the machine's configuration.
 
 use crate::body::TEXT_LINE;
-use crate::command::{Dialect, Mechanism};
+use crate::command::{Dialect, LineLimit, Mechanism};
 
 /// The configuration of one server dialogue. Cheap to share: the machine keeps an `Arc` of it.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct Features {
     pub max_size: u64,
     /// Recipients a transaction may have; told by LIMITS (RFC 9422), above it 452 4.5.3. 0: no limit.
     pub max_recipients: u32,
+    /// How long a command may be; longer ones are refused with 500 (RFC 5321 s4.5.3.1.9) and skipped.
+    pub max_command_line: LineLimit,
     /// Octets of a text line without CRLF. RFC 5321 s4.5.3.1.6 asks for 998; more is tolerance.
     pub max_text_line: usize,
     /// Whether STARTTLS is offered while the connection is in the clear.
@@ -44,6 +46,7 @@ impl Features {
             hostname: hostname.into(),
             max_size: 0,
             max_recipients: 0,
+            max_command_line: LineLimit::default(),
             max_text_line: TEXT_LINE,
             starttls: false,
             require_tls: false,

@@ -214,12 +214,22 @@ impl Server {
     }
 
     fn next_command(&mut self) -> Turn {
-        let Some(line) = self.lines.next(&mut self.input) else {
+        let Some(line) = self
+            .lines
+            .next(&mut self.input, self.features.max_command_line)
+        else {
             return Turn::Wait;
         };
         self.counters.commands = self.counters.commands.saturating_add(1);
         let command = match &line {
-            Ok(line) => Command::parse(line, self.features.dialect),
+            Ok(line) => {
+                let Features {
+                    dialect,
+                    max_command_line,
+                    ..
+                } = *self.features;
+                Command::parse_within(line, dialect, max_command_line)
+            }
             Err(fault) => Err(CommandError::from(*fault)),
         };
         match command {
