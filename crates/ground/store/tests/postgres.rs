@@ -32,8 +32,12 @@ fn options() -> Options {
     }
 }
 
+fn real_world() -> World {
+    World::real(&WorldOptions::default()).unwrap()
+}
+
 async fn try_open(url: &str) -> Result<Store, StoreError> {
-    let world = World::real(&WorldOptions::default()).unwrap();
+    let world = real_world();
     Store::open(url, options(), &world).await
 }
 
@@ -289,7 +293,7 @@ async fn a_commit_that_did_not_wait_for_its_standby_is_not_answered_yes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_without_end_is_given_up_and_frees_its_reader() {
     let server = PrivateServer::start();
-    let world = World::real(&WorldOptions::default()).unwrap();
+    let world = real_world();
     let options = Options {
         readers: 1,
         read_deadline: Duration::from_millis(500),
@@ -356,7 +360,7 @@ async fn nothing_vanishes_by_truncate_either() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_must_prove_who_it_is_proves_it_or_is_not_used() {
-    let certificate = ground_world::tls::self_signed("localhost").unwrap();
+    let certificate = real_world().tls.self_signed("localhost").unwrap();
     let (server, port) =
         PrivateServer::start_tls(&certificate.certificate_pem, &certificate.key_pem);
     server.sql("postgres", "CREATE DATABASE secured");
@@ -389,4 +393,38 @@ async fn a_server_that_must_prove_who_it_is_proves_it_or_is_not_used() {
     .await;
     check("127.0.0.1", "require", Ok(())).await;
     check("127.0.0.1", "disable", Ok(())).await;
+}
+
+/// Every column of every table and view, in order.
+const SCHEMA: Sql = Sql::each(
+    "SELECT m.name || '.' || c.name FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c
+     WHERE m.type IN ('table', 'view') ORDER BY m.name, c.cid",
+    "SELECT table_name || '.' || column_name FROM information_schema.columns
+     WHERE table_schema = current_schema() ORDER BY table_name COLLATE \"C\", ordinal_position",
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_engines_have_the_same_tables_and_columns() {
+    // What PostgreSQL has besides: bodies in rows, and the counts behind two views.
+    const OWN: [&str; 6] = [
+        "body_chunk.",
+        "body_file.",
+        "tally_change.",
+        "tally_kept.",
+        "total_change.",
+        "total_kept.",
+    ];
+    let server = PrivateServer::start();
+    let columns = async |url: &str| {
+        let store = open(url).await;
+        let rows = store.read(Query::new(store.text_of(SCHEMA), vec![])).await;
+        let rows = rows.unwrap();
+        let names = rows.iter().map(|row| row.text(0).unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let sqlite = columns("sqlite::memory:").await;
+    let mut postgres = columns(&server.database("schema")).await;
+    postgres.retain(|column| !OWN.iter().any(|own| column.starts_with(own)));
+    assert!(sqlite.len() > 100, "{sqlite:?}");
+    assert_eq!(sqlite, postgres);
 }

@@ -230,7 +230,7 @@ impl Net {
     ) -> Result<Stream, ConnectError> {
         let attempt = async {
             match &self.twin {
-                Twin::Real => real::connect_host(host, port).await,
+                Twin::Real(_) => real::connect_host(host, port).await,
                 Twin::Simulated(simulated) => simulated.connect_host(host, port).await,
             }
         };

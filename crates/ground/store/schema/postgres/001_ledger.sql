@@ -73,7 +73,7 @@ CREATE TABLE recipient (
                       'delivered', 'relayed', 'expanded', 'returned', 'discarded', 'dead_letter')),
     next_hop      TEXT COLLATE "C" NOT NULL,  -- '' before it is routed
     attempts      BIGINT NOT NULL,
-    crashes       BIGINT NOT NULL,            -- claims lost while this recipient was in flight
+    suspicion     BIGINT,                     -- NULL: none. Since a claim of it was lost: attempts that began and never ended
     accepted_at   BIGINT NOT NULL,            -- age counts from here, for ever
     retry_at      BIGINT NOT NULL,            -- not tried before, for a reason of its own
     notify_at     BIGINT,                     -- when the next delay notice is owed
@@ -81,6 +81,7 @@ CREATE TABLE recipient (
     expires_at    BIGINT,
     claimed_by    BIGINT,                     -- epoch of the node that has it in flight
     claimed_until BIGINT,
+    begun_at      BIGINT,                     -- a suspect's attempt, written and counted before it began
     hold_reason   TEXT COLLATE "C",
     held_by       TEXT COLLATE "C",
     hold_alarm_at BIGINT,                     -- when somebody should look at the hold
@@ -96,6 +97,7 @@ CREATE TABLE recipient (
         OR (deadline_at IS NOT NULL AND expires_at IS NOT NULL AND deadline_at <= expires_at)),
     CHECK (finished_at IS NULL OR (deadline_at IS NULL AND cause IS NOT NULL AND actor IS NOT NULL)),
     CHECK ((state = 'in_flight') = (claimed_by IS NOT NULL) AND (claimed_by IS NULL) = (claimed_until IS NULL)),
+    CHECK (begun_at IS NULL OR (state = 'in_flight' AND coalesce(suspicion, 0) > 0)),
     CHECK ((state = 'held') = (hold_reason IS NOT NULL) AND (hold_reason IS NULL) = (held_by IS NULL)
         AND (hold_reason IS NULL) = (hold_alarm_at IS NULL)),
     CHECK (state NOT IN ('queued', 'in_flight') OR next_hop <> '')
@@ -182,7 +184,12 @@ CREATE TABLE node (
     id           BIGINT PRIMARY KEY CHECK (id BETWEEN 0 AND 255),
     name         TEXT COLLATE "C" NOT NULL UNIQUE,
     epoch        BIGINT NOT NULL UNIQUE,
-    heartbeat_at BIGINT NOT NULL
+    heartbeat_at BIGINT NOT NULL,
+    -- It was away, and the mail that waited meanwhile is not treated yet: since when it was gone, and when it came back. A
+    -- crash before all is treated leaves both as they are.
+    away_since   BIGINT,
+    back_at      BIGINT,
+    CHECK ((away_since IS NULL) = (back_at IS NULL))
 );
 
 -- Exact counts, kept in the transaction that changes them; 'tally' and 'total' are read as with SQLite.

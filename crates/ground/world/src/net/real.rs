@@ -64,7 +64,7 @@ pub(super) async fn connect_host(host: &str, port: u16) -> Result<Stream, Connec
         .map_err(|error| unreachable(error.to_string()))?;
     let mut failed = unreachable("the name has no address".to_owned());
     for address in addresses {
-        match connect(address, None).await {
+        match connect(address, address, None).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failed = error,
         }
