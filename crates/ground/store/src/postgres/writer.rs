@@ -68,9 +68,15 @@ impl Writer {
                 None => jobs.recv().await,
             };
             let Some(first) = first else { return };
+            // Before the group is gathered: who gives up while the database is away is then not in it.
+            let connection = self.connected().await;
             let mut group = Group::begin(self.bounds, first);
             carried = group.gather(self.bounds, jobs);
-            match self.commit(&group).await {
+            let done = match connection {
+                Ok(connection) => self.commit(connection, &group).await,
+                Err(error) => Err(error),
+            };
+            match done {
                 Ok(answers) => group.answer(answers),
                 Err(error) => group.refuse(&error),
             }
@@ -78,8 +84,11 @@ impl Writer {
     }
 
     /// Commits within the deadline; keeps the connection unless it can no longer be trusted.
-    async fn commit(&mut self, group: &Group) -> Result<Vec<Answer>, StoreError> {
-        let mut connection = self.connected().await?;
+    async fn commit(
+        &mut self,
+        mut connection: Connection,
+        group: &Group,
+    ) -> Result<Vec<Answer>, StoreError> {
         if self.panic_next.swap(false, Ordering::AcqRel) {
             std::panic::panic_any("the writer was told to fail");
         }
