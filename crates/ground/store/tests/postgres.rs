@@ -428,3 +428,20 @@ async fn both_engines_have_the_same_tables_and_columns() {
     assert!(sqlite.len() > 100, "{sqlite:?}");
     assert_eq!(sqlite, postgres);
 }
+
+/// A queue outgrows the server's statistics within seconds, and a new store has none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claimed_recipient_is_found_by_its_id_without_statistics() {
+    let server = PrivateServer::start();
+    drop(open(&server.database("planned")).await);
+    const SETTLE: &str = "EXPLAIN UPDATE recipient SET last_peer = '' \
+         WHERE id = 1 AND state = 'in_flight' AND claimed_by = 2";
+    let plan = server.sql("planned", SETTLE);
+    let conditions = plan.lines().filter(|line| line.contains("Index Cond"));
+    let conditions: Vec<&str> = conditions.collect();
+    assert!(!conditions.is_empty(), "{plan}");
+    assert!(
+        conditions.iter().all(|one| one.contains("(id = 1)")),
+        "{plan}"
+    );
+}
