@@ -119,7 +119,8 @@ const TAKE_ROOM: Sql = Sql::new(
     "UPDATE folder SET uid_next = uid_next + 1, messages = messages + 1, octets = octets + $3
      WHERE account = $1 AND name = $2 AND uid_next <= $4 AND EXISTS (
          SELECT 1 FROM account WHERE account.id = $1 AND (account.quota IS NULL
-             OR account.quota >= $3 + (SELECT sum(every.octets) FROM folder AS every WHERE every.account = $1)))",
+             OR account.quota >= $3 + (SELECT CAST(sum(every.octets) AS BIGINT) FROM folder AS every
+                 WHERE every.account = $1)))",
 );
 
 /// The copy counts itself in `body.refs`. Without the body, and for a recipient that has its mail, nothing changes, and so

@@ -1,8 +1,9 @@
-//! The mailbox's promises, on a store in memory and a simulated world.
+//! The mailbox's promises, on a store of the engine that the run is about and a simulated world.
 
 use bytes::Bytes;
 use ground_directory::{AccountId, Change, Directory, DirectoryError, NewPassword, Options};
 use ground_store::bodies::{self, NewBody};
+use ground_store::contract::fresh;
 use ground_store::{Expect, Query, Sql, Store, StoreError, Unit};
 use ground_world::World;
 use path_ledger::{MessageId, RecipientId};
@@ -23,10 +24,7 @@ fn jo() -> Address {
 
 async fn house(quota: Option<u64>) -> House {
     let (world, _simulation) = World::simulated(1);
-    let options = ground_store::Options::default();
-    let store = Store::open("sqlite::memory:", options, &world)
-        .await
-        .unwrap();
+    let store = fresh(&world).await.unwrap();
     let directory = Directory::open(store.clone(), world, &Options::default());
     let name = DomainName::parse("here.test").unwrap();
     let apply = async |change| directory.apply(&change, Unit::new()).await.unwrap();

@@ -74,7 +74,7 @@ pub(crate) enum Question {
 /// Columns: what, key, text, number, quota. `$1` domain, `$2` the address, `$3` without its tag or NULL, `$4` whether the
 /// first account is wanted.
 const LOOKUP: &str = r"
-SELECT 'version', '', '', n, CAST(NULL AS BIGINT) FROM directory_version WHERE only = 1
+SELECT 'version', '', '', n, CAST(NULL AS BIGINT) FROM directory_version WHERE id = 1
 UNION ALL SELECT 'domain', name, catch_all, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM domain WHERE name = $1
 UNION ALL SELECT 'account', address, '', id, quota FROM account WHERE address IN ($2, $3)
 UNION ALL SELECT 'alias', address, target, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM alias

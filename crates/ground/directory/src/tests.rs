@@ -1,7 +1,8 @@
-//! The directory's promises, on a store in memory and a simulated world.
+//! The directory's promises, on a store of the engine that the run is about and a simulated world.
 
 use std::time::Duration;
 
+use ground_store::contract::fresh;
 use ground_store::{Query, Sql, Unit};
 use wire_message::{Address, Domain, DomainName};
 
@@ -21,10 +22,7 @@ pub(crate) const CHEAP: PasswordCost = PasswordCost {
 
 pub(crate) async fn house() -> House {
     let (world, _simulation) = World::simulated(1);
-    let options = ground_store::Options::default();
-    let store = Store::open("sqlite::memory:", options, &world)
-        .await
-        .unwrap();
+    let store = fresh(&world).await.unwrap();
     let directory = another(&store, &world);
     House {
         world,

@@ -16,7 +16,7 @@ const VERSION_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Moves the version; the first statement of every change.
 pub(crate) const MOVE: Sql =
-    Sql::new("UPDATE directory_version SET n = n + 1 WHERE only = 1 RETURNING n");
+    Sql::new("UPDATE directory_version SET n = n + 1 WHERE id = 1 RETURNING n");
 
 /// The newest version this node knows of, and when it looked.
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl Directory {
         }
         let before = clock.instant();
         let query = Query {
-            text: "SELECT n FROM directory_version WHERE only = 1".into(),
+            text: "SELECT n FROM directory_version WHERE id = 1".into(),
             values: Vec::new(),
         };
         let rows = self.rooms.store.read(query).await?;

@@ -1,6 +1,6 @@
-//! Measures the life of a message on a real file: accept (body, message, recipient) and settle (final state, attempt).
+//! Measures the life of a message on a real file, or on PostgreSQL: accept (body, message, recipient) and settle (final state, attempt).
 //!
-//! `cargo run --release -p ground-store --example group_commit [-- FOLDER [SECONDS]]`
+//! `cargo run --release -p ground-store --example group_commit [-- FOLDER|URL [SECONDS]]`
 //!
 //! For 1, 16 and 128 concurrent tasks it prints messages a second, CPU time and octets written for each message, how long the
 //! slowest writes took, and the longest write-ahead log seen. Senders, recipients and Message-IDs are spread as in real mail,
@@ -28,7 +28,7 @@ const MESSAGE: Sql = Sql::new(
 const RECIPIENT: Sql = Sql::new(
     "INSERT INTO recipient (id, message, address, orcpt, notify, state, next_hop, attempts, accepted_at, retry_at,
         deadline_at, expires_at, claimed_by, claimed_until, last_reply, last_peer)
-     VALUES ($1, $1, $2, '', 0, 'in_flight', 'next.example.test', 0, $3, $3, $3 + 60000, $3 + 345600000, 1, $3 + 60000, '', '')",
+     VALUES ($1, $1, $2, '', 0, 'in_flight', 'next.example.test', 0, $3, $3, CAST($3 AS BIGINT) + 60000, CAST($3 AS BIGINT) + 345600000, 1, CAST($3 AS BIGINT) + 60000, '', '')",
 );
 const FINAL: Sql = Sql::new(
     "UPDATE recipient SET state = 'relayed', attempts = attempts + 1, deadline_at = NULL, claimed_by = NULL,
@@ -216,15 +216,19 @@ async fn measure(
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let parent = arguments.next().unwrap_or_else(|| "target".into());
+    let place = arguments.next().unwrap_or_else(|| "target".into());
     let seconds = arguments
         .next()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
-    let folder = tempfile::tempdir_in(parent)?;
-    let file = folder.path().join("a.db");
     let world = World::real(&WorldOptions::default())?;
-    let url = format!("sqlite:{}", file.display());
+    let is_url = place.starts_with("postgres:");
+    let folder = tempfile::tempdir_in(if is_url { "target" } else { &place })?;
+    let file = folder.path().join("a.db");
+    let url = match is_url {
+        true => place,
+        false => format!("sqlite:{}", file.display()),
+    };
     let store = Store::open(&url, Options::default(), &world).await?;
     let next = Arc::new(AtomicI64::new(1));
     println!(
@@ -246,7 +250,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     println!(
         "{kept} messages, {:.1} MiB",
-        std::fs::metadata(&file)?.len() as f64 / f64::from(1 << 20)
+        std::fs::metadata(&file).map_or(0, |facts| facts.len()) as f64 / f64::from(1 << 20)
     );
     Ok(())
 }

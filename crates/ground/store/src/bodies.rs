@@ -1,10 +1,12 @@
 //! Bodies: the content of messages, stored once and counted.
 //!
-//! A small body stands in its row; a large one in a file of the bodies folder, written while the message arrives and never
-//! wholly in memory. The file is whole and flushed before a row can name it, so what can be left over after a crash is a
-//! file without a row, never a row without a file. References are counted by triggers: a message that needs its body, and
-//! each copy in a mailbox, count one; at zero the row goes, and its file is noted for removal in `body_file_done`.
+//! A small body stands in its row; a large one in a file, written while the message arrives and never wholly in memory. With
+//! SQLite that is a file of the bodies folder, with PostgreSQL the rows of `body_chunk` under one name (`chunks.rs`); what is
+//! said of files holds for both. The file is whole and flushed before a row can name it, so what can be left over after a
+//! crash is a file without a row, never a row without a file. References are counted by triggers: a message that needs its
+//! body, and each copy in a mailbox, count one; at zero the row goes, and its file is noted for removal in `body_file_done`.
 
+mod chunks;
 mod files;
 mod read;
 mod spool;
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::{Sql, Store, StoreError, Unit, Value};
+use crate::{Sql, StoreError, Unit, Value};
 
 pub use files::Orphan;
 pub use read::BodyReader;
@@ -21,6 +23,17 @@ pub use spool::{Spool, SpooledBody};
 
 /// Octets of a chunk read from or written to a body's file: few system calls, little memory for each session.
 pub const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Where large bodies stand.
+#[derive(Debug)]
+pub(crate) enum LargeBodies {
+    /// A store in memory has none.
+    Nowhere,
+    /// As files of this folder.
+    Folder(PathBuf),
+    /// As rows.
+    Rows,
+}
 
 /// A body on its way into the store.
 #[derive(Debug, Clone)]
@@ -64,18 +77,9 @@ pub fn insert(unit: &mut Unit, id: i64, body: &NewBody) {
     unit.write_exactly(1, INSERT, values);
 }
 
-impl Store {
-    /// The folder of large bodies.
-    fn bodies_folder(&self) -> Result<&Path, StoreError> {
-        self.shared
-            .bodies
-            .as_deref()
-            .ok_or_else(|| StoreError::Refused("a store in memory keeps no bodies in files".into()))
-    }
-
-    fn body_file(&self, name: &str) -> Result<PathBuf, StoreError> {
-        Ok(self.bodies_folder()?.join(name))
-    }
+/// Only for a store that keeps large bodies at all.
+fn nowhere() -> StoreError {
+    StoreError::Refused("a store in memory keeps no bodies in files".into())
 }
 
 /// What a file operation's failure means for the caller.

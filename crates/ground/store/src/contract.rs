@@ -5,10 +5,13 @@
 
 mod bodies;
 mod counts;
+mod fresh;
 mod reopen;
 mod rules;
 mod sample;
 mod writes;
+
+pub use fresh::fresh;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -37,3 +37,13 @@ pub enum StoreError {
     #[error("the store does not fit this program: {0}")]
     Unfit(String),
 }
+
+impl StoreError {
+    /// Whether an error met by one unit is its whole group's: trouble of the disk, the database or the way there.
+    pub(crate) fn is_everybodys(&self) -> bool {
+        match self {
+            Self::Conflict(_) | Self::Refused(_) | Self::Damaged(_) => false,
+            Self::Full(_) | Self::Unavailable(_) | Self::Unfit(_) => true,
+        }
+    }
+}

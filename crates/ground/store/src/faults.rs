@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::StoreError;
 
@@ -21,6 +21,7 @@ struct Script {
     refused: Mutex<VecDeque<StoreError>>,
     unanswered: Mutex<usize>,
     held: watch::Sender<bool>,
+    time_held: AtomicBool,
 }
 
 impl Default for Faults {
@@ -31,6 +32,7 @@ impl Default for Faults {
                 refused: Mutex::default(),
                 unanswered: Mutex::default(),
                 held: watch::Sender::new(false),
+                time_held: AtomicBool::new(false),
             }),
         }
     }
@@ -60,6 +62,16 @@ impl Faults {
         self.shared.held.send_replace(false);
     }
 
+    /// Keeps tokio's paused clock from now on while the database is asked: it would run ahead to the next deadline.
+    pub(crate) fn hold_time(&self) {
+        self.shared.time_held.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn time_held(&self) -> Option<TimeHeld> {
+        let held = self.shared.time_held.load(Ordering::Acquire);
+        held.then(TimeHeld::begin)
+    }
+
     pub(crate) fn none(&self) -> bool {
         !self.shared.any.load(Ordering::Acquire)
     }
@@ -82,6 +94,22 @@ impl Faults {
         }
         *unanswered -= 1;
         Err(StoreError::Unavailable("the answer was lost".into()))
+    }
+}
+
+/// As long as this lives, a paused clock stands still: it does while a blocking task runs.
+pub(crate) struct TimeHeld {
+    _release: oneshot::Sender<()>,
+}
+
+impl TimeHeld {
+    pub(crate) fn begin() -> Self {
+        let (release, released) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            // The sender is only ever dropped.
+            released.blocking_recv().ok();
+        });
+        Self { _release: release }
     }
 }
 

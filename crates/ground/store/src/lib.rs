@@ -14,9 +14,11 @@
 //! transaction across an await.
 //!
 //! **The way through.** [`Store::open`] brings the schema up to date (`schema/`) · [`Store::write`] hands the unit to the
-//! engine (`sqlite/writer.rs` gathers, `sqlite/group.rs` commits, `sqlite/checkpoint.rs` keeps the log short) ·
-//! [`Store::read`] goes to a reader (`sqlite/readers.rs`) · [`bodies`] keeps the content of messages. In a simulated world
-//! the same SQL runs inline on the calling task (`sqlite/inline.rs`). [`contract`] says what every engine must do.
+//! engine, where a group forms (`line.rs`): SQLite's has a thread (`sqlite/writer.rs`, `sqlite/group.rs`; `sqlite/checkpoint.rs`
+//! keeps the log short), PostgreSQL's a task that sends the group in one piece (`postgres/writer.rs`, `postgres/group.rs`;
+//! `postgres/dialer.rs` finds the server that takes writes) · [`Store::read`] goes to a reader (`*/readers.rs`) · [`bodies`] keeps
+//! the content of messages. In a simulated world SQLite runs inline on the calling task (`sqlite/inline.rs`). [`contract`] says
+//! what every engine must do.
 //!
 //! **Limits.** See [`Options`]; every wait inside has a deadline and reports [`StoreError::Unavailable`].
 
@@ -25,6 +27,9 @@ pub mod bodies;
 pub mod contract;
 mod error;
 mod faults;
+mod line;
+mod migration;
+mod postgres;
 mod row;
 mod sqlite;
 mod unit;
@@ -34,10 +39,10 @@ pub use faults::Faults;
 pub use row::{Row, Value};
 pub use unit::{Done, Expect, Query, Sql, Statement, Unit};
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bodies::LargeBodies;
 use ground_world::World;
 
 /// How a store is opened.
@@ -97,37 +102,49 @@ struct Shared {
     options: Options,
     world: World,
     faults: Faults,
-    /// Where large bodies stand; none for a store in memory.
-    bodies: Option<PathBuf>,
+    large_bodies: LargeBodies,
 }
 
-/// The engines. PostgreSQL stands beside SQLite here.
 enum Engine {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Store {
-    /// Opens the store that `url` names and brings its schema up to date: `sqlite:PATH` (the file and its folder are made
-    /// when missing), or `sqlite::memory:`, rows that live as long as the handle. In a simulated world `sqlite:PATH` lives on the
-    /// simulated disk: it can be opened again after a simulated crash.
+    /// Opens the store that `url` names and brings its schema up to date.
+    ///
+    /// - `sqlite:PATH`: the file and its folder are made when missing. In a simulated world it lives on the simulated disk and
+    ///   can be opened again after a simulated crash. `sqlite::memory:`: rows that live as long as the handle.
+    /// - `postgres://user:password@host:port,host:port/database`: PostgreSQL 15 or newer, a database of its own. The hosts are
+    ///   tried in turn until one takes writes, at the start and whenever the connection is lost. `?sslmode=verify-full` is
+    ///   what counts when nothing is said: the server's certificate must be good for the host's name, under the system's
+    ///   roots or, with `&sslrootcert=FILE`, under those alone. `require` encrypts without asking who answers, `disable`
+    ///   does neither. A host may be a socket's folder (`%2Frun%2Fpostgresql`). Needs a tokio runtime, and the real world.
     ///
     /// # Errors
     /// [`StoreError::Unfit`] for an URL nobody knows, a database of something else, of a newer program or with another past;
     /// otherwise what the disk said.
     pub async fn open(url: &str, options: Options, world: &World) -> Result<Self, StoreError> {
-        let Some(path) = url.strip_prefix("sqlite:") else {
+        let (engine, large_bodies) = if let Some(path) = url.strip_prefix("sqlite:") {
+            let (engine, bodies) = sqlite::open(path, &options, world).await?;
+            (Engine::Sqlite(engine), bodies)
+        } else if postgres::is_meant(url) {
+            let engine = postgres::Postgres::open(url, &options, world).await?;
+            (Engine::Postgres(engine), LargeBodies::Rows)
+        } else {
+            // Only what cannot be a password.
+            let scheme = url.split(':').next().unwrap_or_default();
             return Err(StoreError::Unfit(format!(
-                "{url:?} names no store; write sqlite:PATH"
+                "{scheme:?} names no store; write sqlite:PATH or postgres://USER@HOST/DATABASE"
             )));
         };
-        let (engine, bodies) = sqlite::open(path, &options, world).await?;
         Ok(Self {
             shared: Arc::new(Shared {
-                engine: Engine::Sqlite(engine),
+                engine,
                 options,
                 world: world.clone(),
                 faults: Faults::default(),
-                bodies,
+                large_bodies,
             }),
         })
     }
@@ -162,8 +179,10 @@ impl Store {
     }
 
     async fn commit(&self, unit: Unit) -> Result<Done, StoreError> {
+        let _time = self.shared.faults.time_held();
         match &self.shared.engine {
             Engine::Sqlite(sqlite) => sqlite.write(unit).await,
+            Engine::Postgres(postgres) => postgres.write(unit).await,
         }
     }
 
@@ -182,14 +201,25 @@ impl Store {
     /// See [`StoreError`].
     pub async fn read_snapshot(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
         let deadline = self.shared.options.read_deadline;
+        let _time = self.shared.faults.time_held();
         let work = async {
             match &self.shared.engine {
                 Engine::Sqlite(sqlite) => sqlite.read(queries).await,
+                Engine::Postgres(postgres) => postgres.read(queries).await,
             }
         };
         match self.shared.world.clock.timeout(deadline, work).await {
             Ok(answer) => answer,
             Err(late) => Err(StoreError::Unavailable(format!("a query was {late}"))),
+        }
+    }
+
+    /// The text of `sql` for this store's engine: for queries that differ.
+    #[must_use]
+    pub fn text_of(&self, sql: Sql) -> &'static str {
+        match &self.shared.engine {
+            Engine::Sqlite(_) => sql.sqlite,
+            Engine::Postgres(_) => sql.postgres,
         }
     }
 
@@ -204,6 +234,7 @@ impl Store {
     pub fn break_writer(&self) {
         match &self.shared.engine {
             Engine::Sqlite(sqlite) => sqlite.break_writer(),
+            Engine::Postgres(postgres) => postgres.break_writer(),
         }
     }
 }

@@ -29,7 +29,8 @@ impl Value {
         }
     }
 
-    fn kind(&self) -> &'static str {
+    /// What it is, in words.
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "NULL",
             Self::Int(_) => "an integer",

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ground_world::World;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::bodies::LargeBodies;
+use crate::line::{self, GroupBounds};
 use crate::{Done, Options, Query, Row, StoreError, Unit};
 use checkpoint::{Bounds, Checkpoints};
 use inline::Inline;
@@ -27,7 +29,7 @@ pub(crate) enum Sqlite {
 
 /// The lines of the engine's threads.
 pub(crate) struct Threads {
-    writes: mpsc::Sender<writer::Job>,
+    writes: mpsc::Sender<line::Job>,
     reads: mpsc::Sender<readers::Job>,
     panic_next: Arc<AtomicBool>,
 }
@@ -37,9 +39,10 @@ pub(crate) async fn open(
     path: &str,
     options: &Options,
     world: &World,
-) -> Result<(Sqlite, Option<PathBuf>), StoreError> {
+) -> Result<(Sqlite, LargeBodies), StoreError> {
     if path == ":memory:" {
-        return Ok((Sqlite::Inline(Inline::private(options, world)?), None));
+        let engine = Inline::private(options, world)?;
+        return Ok((Sqlite::Inline(engine), LargeBodies::Nowhere));
     }
     if path.is_empty() {
         return Err(StoreError::Unfit("sqlite: needs a path".into()));
@@ -55,13 +58,13 @@ pub(crate) async fn open(
         Some(inline) => Sqlite::Inline(inline),
         None => Sqlite::Threads(Threads::start(&file, options, world).await?),
     };
-    Ok((engine, Some(bodies)))
+    Ok((engine, LargeBodies::Folder(bodies)))
 }
 
 impl Sqlite {
     pub(crate) async fn write(&self, unit: Unit) -> Result<Done, StoreError> {
         match self {
-            Self::Threads(threads) => threads.write(unit).await,
+            Self::Threads(threads) => line::ask(&threads.writes, unit).await,
             Self::Inline(inline) => inline.write(&unit).await,
         }
     }
@@ -94,8 +97,7 @@ impl Threads {
         let plan = writer::Plan {
             file: file.to_owned(),
             cache_bytes: options.cache_bytes,
-            group_count: options.group_commit_count.max(1),
-            group_bytes: options.group_commit_bytes,
+            bounds: GroupBounds::of(options),
             now_millis: world.clock.now().as_millis(),
             panic_next: Arc::clone(&panic_next),
             checkpoints: Checkpoints::start(file.to_owned(), bounds)?,
@@ -119,19 +121,6 @@ impl Threads {
             writes,
             reads,
             panic_next,
-        })
-    }
-
-    async fn write(&self, unit: Unit) -> Result<Done, StoreError> {
-        let (answer, wait) = oneshot::channel();
-        let job = writer::Job { unit, answer };
-        if self.writes.send(job).await.is_err() {
-            return Err(StoreError::Unavailable("the writer has ended".into()));
-        }
-        wait.await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable(
-                "the writer failed; the outcome is not known".into(),
-            ))
         })
     }
 

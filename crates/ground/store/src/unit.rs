@@ -1,6 +1,6 @@
 //! Writes and queries as data.
 
-use crate::{Row, Value};
+use crate::{Expectation, Row, StoreError, Value};
 
 /// One SQL statement for every engine: parameters are `$1`, `$2`, ...
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +35,20 @@ pub enum Expect {
     Any,
     /// Exactly this many; otherwise the whole unit is undone and answered with `StoreError::Conflict`.
     Rows(u64),
+}
+
+impl Expect {
+    /// Whether the statement with this `index` in its unit may have changed so many rows.
+    pub(crate) fn met(self, index: usize, changed: u64) -> Result<(), StoreError> {
+        match self {
+            Self::Rows(expected) if expected != changed => Err(StoreError::Conflict(Expectation {
+                statement: index,
+                expected,
+                changed,
+            })),
+            Self::Rows(_) | Self::Any => Ok(()),
+        }
+    }
 }
 
 /// One write with its values and what it must change.

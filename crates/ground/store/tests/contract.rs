@@ -1,4 +1,6 @@
-//! The contract suite against SQLite: on a real file with its threads, and inline on a simulated disk.
+//! The contract suite against SQLite, on a real file with its threads and inline on a simulated disk, and against PostgreSQL.
+
+mod private;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +8,7 @@ use std::time::Duration;
 use ground_store::contract::{CASES, Opening, Place};
 use ground_store::{Options, Store};
 use ground_world::{World, WorldOptions};
+use private::PrivateServer;
 
 fn options() -> Options {
     Options {
@@ -34,6 +37,17 @@ struct SimulatedDisk {
 impl Place for SimulatedDisk {
     fn open(&self) -> Opening<'_> {
         Box::pin(Store::open("sqlite:/data/a.db", options(), &self.world))
+    }
+}
+
+struct Database {
+    url: String,
+    world: World,
+}
+
+impl Place for Database {
+    fn open(&self) -> Opening<'_> {
+        Box::pin(Store::open(&self.url, options(), &self.world))
     }
 }
 
@@ -66,6 +80,20 @@ async fn sqlite_inline_on_a_simulated_disk_keeps_the_contract() {
     run_all(|| {
         let (world, _simulation) = World::simulated(7);
         Arc::new(SimulatedDisk { world })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_keeps_the_contract() {
+    let server = PrivateServer::start();
+    let mut cases = 0;
+    run_all(|| {
+        cases += 1;
+        Arc::new(Database {
+            url: server.database(&format!("case{cases}")),
+            world: World::real(&WorldOptions::default()).unwrap(),
+        })
     })
     .await;
 }

@@ -216,6 +216,28 @@ impl Net {
             .await
     }
 
+    /// Connects to a host of our own, the database's for instance, by its name or address: the system resolves it, hosts
+    /// file included, and its addresses are tried in turn. Mail's peers are looked up with [`crate::dns`] instead.
+    /// Simulated: addresses only.
+    ///
+    /// # Errors
+    /// [`ConnectError`] of the last address, within `timeout` at the latest.
+    pub async fn connect_host(
+        &self,
+        host: &str,
+        port: u16,
+        timeout: Duration,
+    ) -> Result<Stream, ConnectError> {
+        let attempt = async {
+            match &self.twin {
+                Twin::Real(_) => real::connect_host(host, port).await,
+                Twin::Simulated(simulated) => simulated.connect_host(host, port).await,
+            }
+        };
+        self.bounded(format!("{host}:{port}"), timeout, attempt)
+            .await
+    }
+
     /// Connects to the Unix-domain socket at `path`.
     ///
     /// # Errors

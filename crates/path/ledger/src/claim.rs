@@ -116,7 +116,7 @@ macro_rules! claim_text {
             $retried,
             " AND retry_at <= $4 AND expires_at > $4 ORDER BY retry_at, id LIMIT $5",
             $lock,
-            ") AS retried) AS both ORDER BY place, id LIMIT $5) AND state = 'queued' RETURNING ",
+            ") AS retried) AS either ORDER BY place, id LIMIT $5) AND state = 'queued' RETURNING ",
             recipient_columns!()
         )
     };

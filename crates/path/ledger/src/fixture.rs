@@ -1,10 +1,11 @@
-//! A book in memory in a simulated world, for the tests of this crate.
+//! A book in a simulated world, in memory or on the PostgreSQL server that the run is about, for the tests of this crate.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use ground_settings::Settings;
 use ground_store::bodies::NewBody;
+use ground_store::contract::fresh;
 use ground_store::{Options, Query, Store, Value};
 use ground_world::{Simulation, World};
 use wire_message::{Address, ReversePath, Time};
@@ -25,11 +26,20 @@ pub(crate) struct Book {
 
 pub(crate) async fn book() -> Book {
     let (world, simulation) = World::simulated(7);
-    let store = Store::open("sqlite::memory:", Options::default(), &world)
-        .await
-        .unwrap();
+    let store = fresh(&world).await.unwrap();
     let ledger = Ledger::open(store, world, options()).await.unwrap();
     Book { ledger, simulation }
+}
+
+/// A book in memory whatever the run is about: for what SQLite alone has to promise.
+pub(crate) async fn book_on_sqlite() -> Book {
+    let (world, simulation) = World::simulated(7);
+    let store = Store::open("sqlite::memory:", Options::default(), &world);
+    let ledger = Ledger::open(store.await.unwrap(), world, options()).await;
+    Book {
+        ledger: ledger.unwrap(),
+        simulation,
+    }
 }
 
 pub(crate) fn options() -> LedgerOptions {

@@ -79,7 +79,9 @@ async fn reload(node: &Node) {
 /// The log goes to standard error. `POSTRIDER_LOG` overrides the level, by module when wanted.
 fn log(settings: &Settings) {
     // A certificate that opportunistic TLS does not need to be good is no error here; the story of the attempt names it.
-    let level = format!("{},rustls_platform_verifier=off", settings.log.level);
+    // The database's driver would print the values of every statement, which are mail and password hashes.
+    let quiet = "rustls_platform_verifier=off,tokio_postgres=info";
+    let level = format!("{},{quiet}", settings.log.level);
     let filter = EnvFilter::try_from_env("POSTRIDER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -10,7 +10,7 @@ use crate::{Directory, DirectoryError};
 /// names another one, whoever still holds it.
 const ADD: Sql = Sql::new(
     "INSERT INTO account (id, address, password, quota, created_at)
-     SELECT (SELECT n FROM directory_version WHERE only = 1), $1, $2, $3, $4 FROM domain
+     SELECT (SELECT n FROM directory_version WHERE id = 1), $1, $2, $3, $4 FROM domain
      WHERE name = $5 AND NOT EXISTS (SELECT 1 FROM alias WHERE address = $1)
      ON CONFLICT (address) DO NOTHING",
 );

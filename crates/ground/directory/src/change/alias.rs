@@ -32,7 +32,7 @@ const REMOVE_ALL: Sql = Sql::new("DELETE FROM alias WHERE address = $1");
 
 /// Says that the alias `$1` is there, by changing one row.
 const IS_THERE: Sql = Sql::new(
-    "UPDATE directory_version SET n = n WHERE only = 1 AND EXISTS (SELECT 1 FROM alias WHERE address = $1)",
+    "UPDATE directory_version SET n = n WHERE id = 1 AND EXISTS (SELECT 1 FROM alias WHERE address = $1)",
 );
 
 pub(super) fn add(

@@ -22,8 +22,8 @@ CREATE TABLE alias (
 ) WITHOUT ROWID, STRICT;
 
 -- Moves with every change of the tables above, so that a cache can know it is stale.
-CREATE TABLE directory_version (only INTEGER PRIMARY KEY CHECK (only = 1), n INTEGER NOT NULL) STRICT;
-INSERT INTO directory_version (only, n) VALUES (1, 1);
+CREATE TABLE directory_version (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL) STRICT;
+INSERT INTO directory_version (id, n) VALUES (1, 1);
 
 CREATE TABLE folder (
     id           INTEGER PRIMARY KEY,

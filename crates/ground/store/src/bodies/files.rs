@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use ground_world::Time;
 use ground_world::disk::{Entry, TEMPORARY_SUFFIX};
 
-use super::trouble;
+use super::{LargeBodies, nowhere, trouble};
 use crate::{Query, Sql, Store, StoreError, Unit};
 
 /// Files removed, or looked up, in one go.
@@ -15,10 +16,10 @@ const BATCH: usize = 256;
 const DONE: &str = "SELECT file FROM body_file_done ORDER BY file LIMIT $1";
 const REMOVED: Sql = Sql::new("DELETE FROM body_file_done WHERE file = $1");
 
-/// A file of the bodies folder that no row names, older than the grace time.
+/// A body's file that no row names, older than the grace time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
-    /// Its name in the folder.
+    /// Its name.
     pub name: String,
     /// Octets.
     pub size: u64,
@@ -59,7 +60,11 @@ impl Store {
     }
 
     async fn remove_file(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.body_file(name)?;
+        let path = match &self.shared.large_bodies {
+            LargeBodies::Nowhere => return Err(nowhere()),
+            LargeBodies::Rows => return self.remove_rows(name).await,
+            LargeBodies::Folder(folder) => folder.join(name),
+        };
         match self.within(self.shared.world.disk.remove(&path)).await? {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -67,15 +72,20 @@ impl Store {
         }
     }
 
-    /// Files of the bodies folder that no row names and that were not written to for the grace time
+    /// Files of bodies that no row names and that were not written to for the grace time
     /// ([`crate::Options::orphan_grace`]): left by a crash between a body's file and its row. What is noted for removal is no orphan.
     ///
     /// # Errors
     /// The disk's or the store's.
     pub async fn orphan_body_files(&self) -> Result<Vec<Orphan>, StoreError> {
-        let Ok(folder) = self.bodies_folder() else {
-            return Ok(Vec::new());
-        };
+        match &self.shared.large_bodies {
+            LargeBodies::Nowhere => Ok(Vec::new()),
+            LargeBodies::Rows => self.orphan_rows().await,
+            LargeBodies::Folder(folder) => self.orphans_in(folder).await,
+        }
+    }
+
+    async fn orphans_in(&self, folder: &Path) -> Result<Vec<Orphan>, StoreError> {
         let listed = self.within(self.shared.world.disk.list(folder)).await?;
         let listed = listed.map_err(|error| trouble(folder, &error))?;
         let now = self.shared.world.clock.now();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use ground_world::disk::OpenFile;
 
-use super::{CHUNK_BYTES, SpooledBody, trouble};
+use super::{CHUNK_BYTES, LargeBodies, SpooledBody, nowhere, trouble};
 use crate::{Query, Row, Store, StoreError};
 
 const READ: &str = "SELECT size, checksum, file, content FROM body WHERE id = $1";
@@ -26,6 +26,8 @@ pub struct BodyReader {
 enum Source {
     Inline(Bytes),
     File(PathBuf, OpenFile),
+    /// The file's name and the place of its next chunk.
+    Rows(String, i64),
 }
 
 impl Store {
@@ -51,7 +53,7 @@ impl Store {
     /// As [`Store::read_body`].
     pub async fn read_spooled(&self, spooled: &SpooledBody) -> Result<BodyReader, StoreError> {
         let name = spooled.name().to_owned();
-        let source = self.file_source(&name, &name).await?;
+        let source = self.large_source(&name, &name).await?;
         let checksum = Bytes::copy_from_slice(spooled.checksum());
         let size = spooled.size();
         Ok(BodyReader::new(self, name, size, checksum, source))
@@ -61,11 +63,16 @@ impl Store {
         let Some(name) = row.optional_text(2)? else {
             return Ok(Source::Inline(row.blob(3)?.clone()));
         };
-        self.file_source(&id.to_string(), name).await
+        self.large_source(&id.to_string(), name).await
     }
 
-    async fn file_source(&self, body: &str, file: &str) -> Result<Source, StoreError> {
-        let path = self.body_file(file)?;
+    async fn large_source(&self, body: &str, file: &str) -> Result<Source, StoreError> {
+        let folder = match &self.shared.large_bodies {
+            LargeBodies::Nowhere => return Err(nowhere()),
+            LargeBodies::Rows => return Ok(Source::Rows(file.to_owned(), 0)),
+            LargeBodies::Folder(folder) => folder,
+        };
+        let path = folder.join(file);
         match self.within(self.shared.world.disk.open(&path)).await? {
             Ok(file) => Ok(Source::File(path, file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StoreError::Damaged(
@@ -119,6 +126,11 @@ impl BodyReader {
                 let reading = file.read_at(self.read, CHUNK_BYTES);
                 let read = self.store.within(reading).await?;
                 read.map_err(|error| trouble(path, &error))
+            }
+            Source::Rows(file, place) => {
+                let chunk = self.store.read_chunk(file, *place).await?;
+                *place += 1;
+                Ok(chunk.unwrap_or_default())
             }
         }
     }

@@ -1,23 +1,28 @@
-//! Writes a large body to its file while the message arrives.
+//! Writes a large body to where it stands while the message arrives.
 
 use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
 use ground_world::disk::NewFile;
 
-use super::{CHUNK_BYTES, trouble};
+use super::chunks::RowFile;
+use super::{CHUNK_BYTES, LargeBodies, nowhere, trouble};
 use crate::{Store, StoreError};
 
 /// A body being written. Dropped before [`Spool::finish`], nothing of it is left.
 pub struct Spool {
     store: Store,
-    file: NewFile,
+    sink: Sink,
     name: String,
-    path: PathBuf,
     checksum: blake3::Hasher,
     /// What is not written yet, less than a chunk.
     rest: BytesMut,
     size: u64,
+}
+
+enum Sink {
+    File(NewFile, PathBuf),
+    Rows(RowFile),
 }
 
 /// A body that stands whole and flushed in its file. Until a row names it, it is an orphan that the reconciler removes after
@@ -62,17 +67,27 @@ impl Store {
             world.clock.now().as_millis(),
             world.chance.u64()
         );
-        let path = self.body_file(&name)?;
-        let created = self.within(world.disk.create(&path)).await?;
         Ok(Spool {
             store: self.clone(),
-            file: created.map_err(|error| trouble(&path, &error))?,
+            sink: self.sink(&name).await?,
             name,
-            path,
             checksum: blake3::Hasher::new(),
             rest: BytesMut::new(),
             size: 0,
         })
+    }
+
+    async fn sink(&self, name: &str) -> Result<Sink, StoreError> {
+        match &self.shared.large_bodies {
+            LargeBodies::Nowhere => Err(nowhere()),
+            LargeBodies::Rows => RowFile::create(self, name).await.map(Sink::Rows),
+            LargeBodies::Folder(folder) => {
+                let path = folder.join(name);
+                let created = self.within(self.shared.world.disk.create(&path)).await?;
+                let file = created.map_err(|error| trouble(&path, &error))?;
+                Ok(Sink::File(file, path))
+            }
+        }
     }
 
     /// Gives file work at most the time of a write.
@@ -92,11 +107,11 @@ impl Spool {
         self.checksum.update(octets);
         self.size += octets.len() as u64;
         self.rest.extend_from_slice(octets);
-        if self.rest.len() < CHUNK_BYTES {
-            return Ok(());
+        while self.rest.len() >= CHUNK_BYTES {
+            let chunk = self.rest.split_to(CHUNK_BYTES).freeze();
+            self.flush(chunk).await?;
         }
-        let chunk = self.rest.split().freeze();
-        self.flush(chunk).await
+        Ok(())
     }
 
     /// Octets so far.
@@ -106,11 +121,16 @@ impl Spool {
     }
 
     async fn flush(&mut self, chunk: Bytes) -> Result<(), StoreError> {
-        let written = self.store.within(self.file.append(chunk)).await?;
-        written.map_err(|error| trouble(&self.path, &error))
+        match &mut self.sink {
+            Sink::File(file, path) => {
+                let written = self.store.within(file.append(chunk)).await?;
+                written.map_err(|error| trouble(path, &error))
+            }
+            Sink::Rows(rows) => rows.append(chunk).await,
+        }
     }
 
-    /// Ends the body: flushes the file, gives it its name, flushes the folder.
+    /// Ends the body: flushes what is not flushed yet, and gives it its name.
     ///
     /// # Errors
     /// [`StoreError::Full`] or [`StoreError::Unavailable`]: nothing of it is left.
@@ -119,9 +139,13 @@ impl Spool {
         if !chunk.is_empty() {
             self.flush(chunk).await?;
         }
-        let path = self.path;
-        let committed = self.store.within(self.file.commit()).await?;
-        committed.map_err(|error| trouble(&path, &error))?;
+        match self.sink {
+            Sink::File(file, path) => {
+                let committed = self.store.within(file.commit()).await?;
+                committed.map_err(|error| trouble(&path, &error))?;
+            }
+            Sink::Rows(rows) => rows.keep(),
+        }
         Ok(SpooledBody {
             name: self.name,
             size: self.size,

@@ -5,10 +5,8 @@
 //! once more with a savepoint around each unit. Trouble of the disk or the database fails all of the group.
 
 use super::connection::Connection;
-use crate::{Done, Expect, Expectation, StoreError, Unit};
-
-/// What a unit is told.
-pub(super) type Answer = Result<Done, StoreError>;
+use crate::line::Answer;
+use crate::{Done, StoreError, Unit};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Savepoints {
@@ -75,7 +73,7 @@ fn guarded(
     }
     let answer = run(connection, unit);
     if let Err(error) = &answer {
-        if fails_all(error) || connection.raw().is_autocommit() {
+        if error.is_everybodys() || connection.raw().is_autocommit() {
             return Err(Stop::All(error.clone()));
         }
         let untouched = connection.raw().total_changes() == before;
@@ -99,28 +97,11 @@ fn run(connection: &mut Connection, unit: &Unit) -> Answer {
     };
     for (index, statement) in unit.statements().iter().enumerate() {
         let ran = connection.write(&statement.sql, &statement.values)?;
-        match statement.expect {
-            Expect::Rows(expected) if expected != ran.changed => {
-                return Err(StoreError::Conflict(Expectation {
-                    statement: index,
-                    expected,
-                    changed: ran.changed,
-                }));
-            }
-            Expect::Rows(_) | Expect::Any => {}
-        }
+        statement.expect.met(index, ran.changed)?;
         done.changed.push(ran.changed);
         done.returned.push(ran.returned);
     }
     Ok(done)
-}
-
-/// Whether an error is the whole group's and not its unit's alone.
-fn fails_all(error: &StoreError) -> bool {
-    match error {
-        StoreError::Conflict(_) | StoreError::Refused(_) | StoreError::Damaged(_) => false,
-        StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Unfit(_) => true,
-    }
 }
 
 /// Undoes what is open; SQLite has already done so itself after some failures.

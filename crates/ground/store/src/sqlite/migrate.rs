@@ -2,21 +2,16 @@
 
 use super::connection::{Connection, translate};
 use crate::StoreError;
-
-struct Migration {
-    number: i64,
-    name: &'static str,
-    text: &'static str,
-}
+use crate::migration::{self, Applied, Step};
 
 /// In order, without gaps. A step that a release has shipped is never changed again.
-const MIGRATIONS: [Migration; 2] = [
-    Migration {
+const STEPS: [Step; 2] = [
+    Step {
         number: 1,
         name: "ledger",
         text: include_str!("../../schema/sqlite/001_ledger.sql"),
     },
-    Migration {
+    Step {
         number: 2,
         name: "directory and mailbox",
         text: include_str!("../../schema/sqlite/002_directory_and_mailbox.sql"),
@@ -33,22 +28,7 @@ const BOOK: &str = "CREATE TABLE IF NOT EXISTS migration (
 /// Applies what is missing; refuses a database that is not ours, newer than us, or whose past differs from ours.
 pub(super) fn migrate(connection: &mut Connection, now_millis: i64) -> Result<(), StoreError> {
     let applied = applied(connection)?;
-    for (step, (number, checksum)) in MIGRATIONS.iter().zip(&applied) {
-        if step.number != *number || checksum != blake3::hash(step.text.as_bytes()).as_bytes() {
-            return Err(StoreError::Unfit(format!(
-                "schema step {number} differs from this program's step {} ({}); the database was made by another program or \
-                 changed by hand",
-                step.number, step.name
-            )));
-        }
-    }
-    if let Some((newest, _)) = applied.get(MIGRATIONS.len()..).and_then(<[_]>::last) {
-        return Err(StoreError::Unfit(format!(
-            "it was written by a newer program (schema step {newest}, this program knows {}); run that program or a newer one",
-            MIGRATIONS.len()
-        )));
-    }
-    for step in MIGRATIONS.iter().skip(applied.len()) {
+    for step in migration::missing(&STEPS, &applied)? {
         apply(connection, step, now_millis)?;
     }
     Ok(())
@@ -69,23 +49,18 @@ pub(super) fn refuse_foreign(raw: &rusqlite::Connection) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Numbers and checksums of the steps applied so far, in order.
-fn applied(connection: &mut Connection) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+fn applied(connection: &mut Connection) -> Result<Vec<Applied>, StoreError> {
     connection.batch(BOOK)?;
-    let book = "SELECT number, checksum FROM migration ORDER BY number";
-    let rows = connection.read(book, &[], usize::MAX)?;
-    rows.iter()
-        .map(|row| Ok((row.int(0)?, row.blob(1)?.to_vec())))
-        .collect()
+    let rows = connection.read(migration::APPLIED, &[], usize::MAX)?;
+    rows.iter().map(Applied::from_row).collect()
 }
 
-fn apply(connection: &mut Connection, step: &Migration, now_millis: i64) -> Result<(), StoreError> {
+fn apply(connection: &mut Connection, step: &Step, now_millis: i64) -> Result<(), StoreError> {
     let transaction = connection
         .raw()
         .unchecked_transaction()
         .map_err(translate)?;
     connection.batch(step.text)?;
-    let checksum = blake3::hash(step.text.as_bytes());
     connection
         .raw()
         .execute(
@@ -93,7 +68,7 @@ fn apply(connection: &mut Connection, step: &Migration, now_millis: i64) -> Resu
             (
                 step.number,
                 step.name,
-                checksum.as_bytes().as_slice(),
+                step.checksum().as_slice(),
                 now_millis,
             ),
         )

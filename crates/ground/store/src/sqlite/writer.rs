@@ -15,22 +15,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
 use super::connection::{Connection, Role};
-use super::group::{self, Answer};
+use super::group;
 use super::migrate::migrate;
-use crate::{StoreError, Unit};
-
-/// One unit on its way to the writer.
-pub(super) struct Job {
-    pub(super) unit: Unit,
-    pub(super) answer: oneshot::Sender<Answer>,
-}
+use crate::StoreError;
+use crate::line::{Answer, Group, GroupBounds, Job, tell};
 
 /// What the writer thread is made of.
 pub(super) struct Plan {
     pub(super) file: PathBuf,
     pub(super) cache_bytes: usize,
-    pub(super) group_count: usize,
-    pub(super) group_bytes: usize,
+    pub(super) bounds: GroupBounds,
     pub(super) now_millis: i64,
     pub(super) panic_next: Arc<AtomicBool>,
     pub(super) checkpoints: Checkpoints,
@@ -110,13 +104,12 @@ fn serve(plan: &mut Plan, first: Option<Connection>, jobs: &mut mpsc::Receiver<J
     let mut carried = None;
     let mut last = 0;
     while let Some(job) = carried.take().or_else(|| jobs.blocking_recv()) {
-        let mut group = Group::begin(plan, job);
-        carried = group.gather(plan, jobs);
-        if carried.is_none() && group.jobs.len() * 2 < last {
+        let mut group = Group::begin(plan.bounds, job);
+        carried = group.gather(plan.bounds, jobs);
+        if carried.is_none() && group.len() * 2 < last {
             std::thread::sleep(GATHERING);
-            carried = group.gather(plan, jobs);
+            carried = group.gather(plan.bounds, jobs);
         }
-        let group = group.jobs;
         last = group.len();
         let current = match connection.take() {
             Some(current) => Ok(current),
@@ -127,74 +120,27 @@ fn serve(plan: &mut Plan, first: Option<Connection>, jobs: &mut mpsc::Receiver<J
             Err(error) => {
                 let error = plan.room.explain(&plan.file, error);
                 tracing::error!(%error, "the store's writer cannot open the database");
-                refuse(group, &error);
+                group.refuse(&error);
                 None
             }
         };
     }
 }
 
-/// Units that will share a transaction.
-struct Group {
-    jobs: Vec<Job>,
-    bytes: usize,
-}
-
-impl Group {
-    fn begin(plan: &Plan, first: Job) -> Self {
-        let bytes = first.unit.weight();
-        let mut jobs = Vec::with_capacity(plan.group_count.min(64));
-        jobs.push(first);
-        Self { jobs, bytes }
-    }
-
-    /// Takes what waits, up to the bounds of a group; returns the job that no longer fitted.
-    fn gather(&mut self, plan: &Plan, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        while self.jobs.len() < plan.group_count {
-            let Ok(job) = waiting.try_recv() else { break };
-            // Nobody waits for it any more: not begun is better than an outcome nobody knows.
-            if job.answer.is_closed() {
-                continue;
-            }
-            self.bytes = self.bytes.saturating_add(job.unit.weight());
-            if self.bytes > plan.group_bytes {
-                return Some(job);
-            }
-            self.jobs.push(job);
-        }
-        None
-    }
-}
-
 /// Commits and answers; keeps the connection unless it can no longer be trusted.
-fn commit(plan: &mut Plan, mut connection: Connection, group: Vec<Job>) -> Option<Connection> {
+fn commit(plan: &mut Plan, mut connection: Connection, group: Group) -> Option<Connection> {
     if plan.panic_next.swap(false, Ordering::AcqRel) {
         std::panic::panic_any("the writer was told to fail");
     }
-    let answers = group::commit(&mut connection, group.iter().map(|job| &job.unit));
+    let answers = group::commit(&mut connection, group.units());
     let broken = answers
         .iter()
         .any(|answer| matches!(answer, Err(StoreError::Unavailable(_))));
-    for (job, answer) in group.into_iter().zip(answers) {
-        let answer = answer.map_err(|error| plan.room.explain(&plan.file, error));
-        tell(job.answer, answer);
-    }
+    let explain = |answer: Answer| answer.map_err(|error| plan.room.explain(&plan.file, error));
+    group.answer(answers.into_iter().map(explain));
     if broken {
         return None;
     }
     plan.checkpoints.after_commit(&connection);
     Some(connection)
-}
-
-fn refuse(group: Vec<Job>, error: &StoreError) {
-    for job in group {
-        tell(job.answer, Err(error.clone()));
-    }
-}
-
-/// Answers; a caller that no longer waits has been told by its own deadline.
-fn tell<T>(answer: oneshot::Sender<T>, value: T) {
-    if answer.send(value).is_err() {
-        tracing::debug!("nobody waits for this answer any more");
-    }
 }

@@ -54,6 +54,24 @@ pub(super) async fn connect(
     Ok(Stream::plain(Plain::Tcp(socket), Some(address), local))
 }
 
+pub(super) async fn connect_host(host: &str, port: u16) -> Result<Stream, ConnectError> {
+    let unreachable = |detail: String| ConnectError::Unreachable {
+        to: format!("{host}:{port}"),
+        detail,
+    };
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    let mut failed = unreachable("the name has no address".to_owned());
+    for address in addresses {
+        match connect(address, address, None).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
 fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?

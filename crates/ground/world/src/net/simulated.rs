@@ -201,6 +201,17 @@ impl SimulatedNet {
         Ok(Stream::plain(Plain::Simulated(near), Some(to), Some(from)))
     }
 
+    /// There is no system here that knows names.
+    pub(super) async fn connect_host(&self, host: &str, port: u16) -> Result<Stream, ConnectError> {
+        match host.parse::<IpAddr>() {
+            Ok(address) => self.connect(SocketAddr::new(address, port), None).await,
+            Err(_) => Err(ConnectError::Unreachable {
+                to: format!("{host}:{port}"),
+                detail: "a simulated system knows addresses only".to_owned(),
+            }),
+        }
+    }
+
     pub(super) async fn connect_unix(&self, path: &Path) -> Result<Stream, ConnectError> {
         let refused = || ConnectError::Refused {
             to: path.display().to_string(),

@@ -5,20 +5,25 @@ use ground_store::{Sql, Unit};
 use super::*;
 use crate::fixture::{Book, HOUR, book, claimed, queued};
 
-async fn tamper(book: &Book, text: &'static str) {
+async fn tamper(book: &Book, sql: Sql) {
     let mut unit = Unit::new();
-    unit.write(Sql::new(text), Vec::new());
+    unit.write(sql, Vec::new());
     book.ledger.store().write(unit).await.unwrap();
 }
 
 async fn check(text: &'static str, kind: FindingKind, difference: i64) {
+    check_each(Sql::new(text), kind, difference).await;
+}
+
+async fn check_each(sql: Sql, kind: FindingKind, difference: i64) {
+    let text = sql.sqlite;
     let book = book().await;
     book.ledger
         .accept(book.message([queued(), claimed()]))
         .await
         .unwrap();
     book.assert_sound().await;
-    tamper(&book, text).await;
+    tamper(&book, sql).await;
     let audit = book.ledger.audit().await.unwrap();
     assert!(
         audit.findings.iter().any(|one| one.kind == kind),
@@ -32,16 +37,17 @@ async fn check(text: &'static str, kind: FindingKind, difference: i64) {
 #[tokio::test(start_paused = true)]
 async fn whatever_is_wrong_is_found_and_named() {
     use FindingKind::*;
-    check(
+    const TALLY: Sql = Sql::each(
         "UPDATE tally SET n = n + 1 WHERE state = 'queued'",
-        Tally,
-        0,
-    )
-    .await;
+        "INSERT INTO tally_change (state, next_hop, hour, n) SELECT state, next_hop, hour, 1 FROM tally WHERE state = 'queued'",
+    );
+    check_each(TALLY, Tally, 0).await;
     check("UPDATE body SET refs = refs + 1", BodyReferences, 0).await;
-    let body =
-        "INSERT INTO body (id, size, checksum, refs, content) VALUES (9, 0, zeroblob(32), 0, x'')";
-    check(body, BodyWithoutUse, 0).await;
+    const BODY: Sql = Sql::each(
+        "INSERT INTO body (id, size, checksum, refs, content) VALUES (9, 0, zeroblob(32), 0, x'')",
+        "INSERT INTO body (id, size, checksum, refs, content) VALUES (9, 0, decode(repeat('00', 32), 'hex'), 0, '')",
+    );
+    check_each(BODY, BodyWithoutUse, 0).await;
     let message = "INSERT INTO message SELECT 9, received_at, sender, size, NULL, origin, listener, peer, helo, tls, auth, \
          body_type, smtputf8, ret, envid, '', subject, cause, 0 FROM message";
     check(message, MessageWithoutRecipients, 0).await;
@@ -66,7 +72,11 @@ async fn mail_that_vanished_is_a_difference() {
         .accept(book.message([queued(), claimed()]))
         .await
         .unwrap();
-    tamper(&book, "UPDATE total SET n = n + 1 WHERE what = 'accepted'").await;
+    const TOTAL: Sql = Sql::each(
+        "UPDATE total SET n = n + 1 WHERE what = 'accepted'",
+        "INSERT INTO total_change (what, n) VALUES ('accepted', 1)",
+    );
+    tamper(&book, TOTAL).await;
     let audit = book.ledger.audit().await.unwrap();
     assert_eq!((audit.difference, audit.adds_up()), (1, false));
 }

@@ -1,6 +1,6 @@
 //! The rule as a table, and the database's version of it.
 
-use ground_store::{Options, Query, Store, Value};
+use ground_store::{Query, Value};
 use ground_world::World;
 
 use super::*;
@@ -54,9 +54,7 @@ fn the_deadline_is_the_first_thing_that_must_happen_and_never_after_the_end() {
 #[tokio::test(start_paused = true)]
 async fn the_database_applies_the_same_rule() {
     let (world, _simulation) = World::simulated(1);
-    let store = Store::open("sqlite::memory:", Options::default(), &world)
-        .await
-        .unwrap();
+    let store = ground_store::contract::fresh(&world).await.unwrap();
     let text = concat!(
         "SELECT ",
         deadline_of_queued!(),

@@ -117,7 +117,7 @@ async fn a_pause_ends_by_itself_or_by_a_person_and_a_failed_try_does_not_end_it(
 
 #[tokio::test(start_paused = true)]
 async fn the_search_for_ready_hops_walks_an_index_and_never_all_rows() {
-    let book = book().await;
+    let book = crate::fixture::book_on_sqlite().await;
     let query = Query::new(format!("EXPLAIN QUERY PLAN {READY}"), vec![0.into()]);
     let plan = book.ledger.store().read(query).await.unwrap();
     for step in plan {

@@ -1,7 +1,15 @@
 //! Raw rows can be seen whatever else is broken.
 
+use ground_store::Sql;
+
 use super::*;
 use crate::fixture::{book, hop, queued};
+
+const COLUMNS: Sql = Sql::each(
+    "SELECT name FROM pragma_table_info($1) WHERE name <> 'content' ORDER BY cid",
+    "SELECT CAST(column_name AS TEXT) FROM information_schema.columns WHERE table_schema = current_schema() \
+       AND CAST(table_name AS TEXT) = $1 AND column_name <> 'content' ORDER BY ordinal_position",
+);
 
 #[tokio::test(start_paused = true)]
 async fn every_table_shows_its_rows_with_every_column_of_the_schema() {
@@ -14,10 +22,8 @@ async fn every_table_shows_its_rows_with_every_column_of_the_schema() {
     let store = book.ledger.store();
     for table in Table::ALL {
         assert_eq!(Table::from_word(table.word()), Some(table));
-        let columns = format!(
-            "SELECT name FROM pragma_table_info('{table}') WHERE name <> 'content' ORDER BY cid"
-        );
-        let schema = store.read(Query::new(columns, Vec::new())).await.unwrap();
+        let columns = Query::new(store.text_of(COLUMNS), vec![table.word().into()]);
+        let schema = store.read(columns).await.unwrap();
         let schema: Vec<_> = schema
             .iter()
             .map(|row| row.text(0).unwrap().to_owned())

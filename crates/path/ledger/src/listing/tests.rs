@@ -160,7 +160,7 @@ async fn a_line_for_each_hop_counts_exactly_and_knows_its_oldest() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_page_walks_an_index_whatever_the_history() {
-    let book = book().await;
+    let book = crate::fixture::book_on_sqlite().await;
     let by_hop = Filter {
         next_hop: Some("mx:there.test".into()),
         ..Filter::default()

@@ -1,0 +1,114 @@
+//! The PostgreSQL engine: tasks of its own on connections of their own, for any number of nodes on one database.
+//!
+//! Rules, counts and the schema are the database's (`schema/postgres/`), as they are with SQLite. One writer per node commits
+//! what waits as one transaction; readers answer queries from the same server, which is always the one that takes writes, so
+//! that what was answered is there when it is read.
+
+mod connection;
+mod dialer;
+mod group;
+mod migrate;
+mod readers;
+mod trouble;
+mod url;
+mod value;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ground_world::World;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::line::{self, Answer, GroupBounds};
+use crate::{Options, Query, Row, StoreError, Unit};
+use dialer::{Dialer, Role};
+use url::Server;
+use writer::Writer;
+
+/// The lines of the engine's tasks.
+pub(crate) struct Postgres {
+    writes: mpsc::Sender<line::Job>,
+    reads: mpsc::Sender<readers::Job>,
+    panic_next: Arc<AtomicBool>,
+}
+
+/// Whether `url` is for this engine.
+pub(crate) fn is_meant(url: &str) -> bool {
+    ["postgres:", "postgresql:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+}
+
+impl Postgres {
+    /// Opens the database that `url` names.
+    pub(crate) async fn open(
+        url: &str,
+        options: &Options,
+        world: &World,
+    ) -> Result<Self, StoreError> {
+        let server = Server::parse(url)?;
+        let dialer = Arc::new(Dialer::new(server, options, world).await?);
+        let mut connection = dialer.connect(Role::Writer).await?;
+        let now = world.clock.now().as_millis();
+        migrate::migrate(&mut connection, now).await?;
+        let (writes, write_jobs) = mpsc::channel(options.waiting.max(1));
+        let (reads, read_jobs) = mpsc::channel(options.waiting.max(1));
+        let panic_next = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            dialer: Arc::clone(&dialer),
+            world: world.clone(),
+            bounds: GroupBounds::of(options),
+            deadline: options.write_deadline,
+            panic_next: Arc::clone(&panic_next),
+            connection: Some(connection),
+            failures: 0,
+            unfolded: 0,
+        };
+        tokio::spawn(writer.serve(write_jobs));
+        readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);
+        Ok(Self {
+            writes,
+            reads,
+            panic_next,
+        })
+    }
+
+    /// Makes an empty database `name` on the server of `url`, for tests; its URL.
+    pub(crate) async fn create_database(
+        url: &str,
+        name: &str,
+        world: &World,
+    ) -> Result<String, StoreError> {
+        let server = Server::parse(url)?;
+        let dialer = Dialer::new(server, &Options::default(), world).await?;
+        let connection = dialer.connect(Role::Writer).await?;
+        let created = connection.batch(&format!("CREATE DATABASE {name}")).await;
+        created.map_err(trouble::Trouble::told)?;
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
+        Ok(format!("{host}/{name}?{query}"))
+    }
+
+    pub(crate) async fn write(&self, unit: Unit) -> Answer {
+        line::ask(&self.writes, unit).await
+    }
+
+    pub(crate) async fn read(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let (answer, wait) = oneshot::channel();
+        if self
+            .reads
+            .send(readers::Job { queries, answer })
+            .await
+            .is_err()
+        {
+            return Err(StoreError::Unavailable("the readers have ended".into()));
+        }
+        wait.await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("a reader failed".into())))
+    }
+
+    pub(crate) fn break_writer(&self) {
+        self.panic_next.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,184 @@
+//! Where connections come from: the addresses of the URL are tried in turn until one takes writes.
+
+use std::time::Duration;
+
+use ground_world::World;
+use ground_world::net::Stream;
+use ground_world::tls::{PlatformRoots, TlsClient, Verify};
+
+use super::connection::Connection;
+use super::url::{Address, Protection, Server};
+use crate::{Options, Query, StoreError};
+
+/// How long one address may take, from the connection to the end of the login: a host that is down must not use up the
+/// time of the one that took over.
+const EACH_ADDRESS: Duration = Duration::from_secs(5);
+
+/// Roots of an own certificate authority are a few kilobytes.
+const ROOTS_BYTES: usize = 1 << 20;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Writer,
+    Reader,
+}
+
+/// How one address is protected.
+pub(super) struct Via {
+    pub(super) tls: TlsClient,
+    /// Whom the certificate must name.
+    pub(super) name: String,
+    pub(super) verify: Verify,
+}
+
+/// Makes connections.
+pub(super) struct Dialer {
+    server: Server,
+    tls: TlsClient,
+    world: World,
+    write_deadline: Duration,
+    read_deadline: Duration,
+}
+
+/// Server settings of a connection, and what must be known of the server. `synchronous_commit` is raised to `on` where
+/// somebody set it lower: 250 means flushed. `$1` is the time for one statement; `$2` for a transaction of ours that nobody
+/// goes on with, because a node that was stopped must not keep its locks; `$3` says whether writes are refused.
+const SESSION: &str = "SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding'), \
+       pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool, current_setting('fsync')::bool, \
+       set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'remote_apply' \
+           THEN 'remote_apply' ELSE 'on' END, false), \
+       set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false), \
+       set_config('idle_in_transaction_session_timeout', $2, false), \
+       set_config('jit', 'off', false), set_config('default_transaction_read_only', $3, false)";
+
+/// What the schema and the statements are written and tested for.
+const OLDEST: i64 = 150_000;
+
+impl Dialer {
+    /// Reads the roots, when the URL names some.
+    pub(super) async fn new(
+        server: Server,
+        options: &Options,
+        world: &World,
+    ) -> Result<Self, StoreError> {
+        let tls = match &server.protection {
+            Protection::Verified { roots: Some(file) } => {
+                let unusable = |why: String| {
+                    StoreError::Unfit(format!("sslrootcert {}: {why}", file.display()))
+                };
+                let opened = world.disk.open(file).await;
+                let opened = opened.map_err(|error| unusable(error.to_string()))?;
+                let pem = opened.read_at(0, ROOTS_BYTES).await;
+                let pem = pem.map_err(|error| unusable(error.to_string()))?;
+                let tls = world.tls.trusting(PlatformRoots::Ignored, &pem);
+                tls.map_err(|error| unusable(error.to_string()))?
+            }
+            Protection::None | Protection::Encrypted | Protection::Verified { roots: None } => {
+                world.tls.clone()
+            }
+        };
+        Ok(Self {
+            server,
+            tls: tls.client().clone(),
+            world: world.clone(),
+            write_deadline: options.write_deadline,
+            read_deadline: options.read_deadline,
+        })
+    }
+
+    /// Connects to the first address that takes writes.
+    ///
+    /// # Errors
+    /// What each address said, in one. [`StoreError::Unfit`] when one of them says that this program has no business there.
+    pub(super) async fn connect(&self, role: Role) -> Result<Connection, StoreError> {
+        let mut said = Vec::new();
+        for address in &self.server.addresses {
+            let attempt = self.connect_to(address, role);
+            let attempt = self.world.clock.timeout(EACH_ADDRESS, attempt).await;
+            let attempt = attempt
+                .unwrap_or_else(|late| Err(StoreError::Unavailable(format!("no login: {late}"))));
+            match attempt {
+                Ok(connection) => return Ok(connection),
+                Err(StoreError::Unfit(why)) => {
+                    return Err(StoreError::Unfit(format!("{address}: {why}")));
+                }
+                Err(error) => said.push(format!("{address}: {error}")),
+            }
+        }
+        Err(StoreError::Unavailable(said.join("; ")))
+    }
+
+    async fn connect_to(&self, address: &Address, role: Role) -> Result<Connection, StoreError> {
+        let stream = self.stream(address).await?;
+        let (name, unix) = match address {
+            Address::Tcp { host, .. } => (host.clone(), false),
+            Address::Unix(_) => (String::new(), true),
+        };
+        let verify = match &self.server.protection {
+            Protection::Verified { .. } => Verify::Required,
+            Protection::None | Protection::Encrypted => Verify::Opportunistic,
+        };
+        let via = Via {
+            tls: self.tls.clone(),
+            name,
+            verify,
+        };
+        let server = if unix {
+            self.server.without_tls()
+        } else {
+            self.server.clone()
+        };
+        let mut connection = Connection::log_in(stream, &via, &server).await?;
+        self.begin(&mut connection, role).await?;
+        Ok(connection)
+    }
+
+    async fn stream(&self, address: &Address) -> Result<Stream, StoreError> {
+        let net = &self.world.net;
+        let stream = match address {
+            Address::Tcp { host, port } => net.connect_host(host, *port, EACH_ADDRESS).await,
+            Address::Unix(path) => net.connect_unix(path, EACH_ADDRESS).await,
+        };
+        stream.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    /// Sets the session up and looks whom it is with.
+    async fn begin(&self, connection: &mut Connection, role: Role) -> Result<(), StoreError> {
+        let (time, read_only) = match role {
+            Role::Writer => (self.write_deadline, "off"),
+            Role::Reader => (self.read_deadline, "on"),
+        };
+        let millis = |time: Duration| format!("{}", time.as_millis().max(1));
+        let idle = millis(self.write_deadline);
+        let session = Query::new(
+            SESSION,
+            vec![millis(time).into(), idle.into(), read_only.into()],
+        );
+        let rows = connection.read(&session.text, &session.values, 1).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| StoreError::Unavailable("the server does not say what it is".into()))?;
+        let (version, encoding) = (row.int(0)?, row.text(1)?);
+        if version < OLDEST {
+            return Err(StoreError::Unfit(format!(
+                "PostgreSQL 15 or newer is needed, this is {}",
+                version / 10_000
+            )));
+        }
+        if encoding != "UTF8" {
+            return Err(StoreError::Unfit(format!(
+                "the database's encoding is {encoding}; create it with ENCODING 'UTF8' TEMPLATE template0"
+            )));
+        }
+        if row.flag(2)? {
+            return Err(StoreError::Unavailable("it is a read-only standby".into()));
+        }
+        if role == Role::Writer && !row.flag(3)? {
+            tracing::warn!(
+                "the database server runs with fsync = off: a power cut there loses mail that was accepted"
+            );
+        }
+        Ok(())
+    }
+}
