@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use postrider_fuzz::{Dice, dialect, read_replies};
-use wire_smtp::command::{Command, Dialect, MAIL_LINE, RCPT_LINE};
+use wire_smtp::command::{COMMAND_LINE, Command, Dialect, MAIL_EXTENSIONS, RCPT_EXTENSIONS};
 
 fuzz_target!(|data: &[u8]| {
     let mut dice = Dice(data);
@@ -26,18 +26,18 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn check(command: &Command, dialect: Dialect) {
-    let (line, limit) = match command {
-        Command::Mail(mail) => (mail.to_string(), MAIL_LINE),
-        Command::Rcpt(rcpt) => (rcpt.to_string(), RCPT_LINE),
-        Command::Bdat(bdat) => (bdat.to_string(), MAIL_LINE),
-        Command::Hello(hello) => (format!("{} {}", hello.verb.as_str(), hello.name), MAIL_LINE),
+    let (line, extensions) = match command {
+        Command::Mail(mail) => (mail.to_string(), MAIL_EXTENSIONS),
+        Command::Rcpt(rcpt) => (rcpt.to_string(), RCPT_EXTENSIONS),
+        Command::Bdat(bdat) => (bdat.to_string(), 0),
+        Command::Hello(hello) => (format!("{} {}", hello.verb.as_str(), hello.name), 0),
         Command::Data | Command::Rset | Command::Noop | Command::Quit => return,
         Command::Vrfy(_) | Command::Expn(_) | Command::Help(_) => return,
         Command::StartTls | Command::Auth(_) => return,
     };
     assert!(!line.contains(['\r', '\n', '\0']));
     // Its normal form may be longer than what was written.
-    if line.len() + 2 <= limit {
+    if line.len() + 2 <= COMMAND_LINE + extensions {
         let again = Command::parse(line.as_bytes(), dialect);
         assert_eq!(again.as_ref(), Ok(command), "{line:?}");
     }
