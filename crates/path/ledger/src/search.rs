@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use ground_store::{Query, Row, Sql, StoreError, Unit, Value};
 
-use crate::{Ledger, LedgerError, RecipientId};
+use crate::{Ledger, LedgerError};
 
 #[cfg(test)]
 mod tests;
@@ -74,7 +74,6 @@ pub(crate) fn has_text(text: &str) -> String {
 const DUE: &str = "SELECT recipient.id, recipient.message, recipient.address, message.sender, message.message_id \
      FROM search_due JOIN recipient ON recipient.id = search_due.recipient JOIN message ON message.id = recipient.message \
      ORDER BY search_due.recipient LIMIT $1";
-const FIRST_DUE: &str = "SELECT recipient FROM search_due ORDER BY recipient LIMIT 1";
 
 /// The newest segment.
 const SEGMENT: &str = "SELECT id, words FROM search_segment ORDER BY id DESC LIMIT 1";
@@ -117,8 +116,10 @@ impl Batch {
             batch.recipients.push(row.int(0)?);
             batch.newest = batch.newest.max(message);
             for column in 2..5 {
-                let text = row.text(column)?;
-                if !text.is_empty() {
+                // A word that cannot be read finds nothing, and keeps no other from being found.
+                if let Ok(text) = row.text(column)
+                    && !text.is_empty()
+                {
                     batch.words.insert((Sought::of(text).word, message));
                 }
             }
@@ -142,23 +143,10 @@ impl Batch {
 
 impl Ledger {
     /// Brings the words of at most `limit` recipients into the index. How many there were: call again while it is `limit`.
-    /// A recipient whose row cannot be read is left out; it is found by its id.
     ///
     /// # Errors
     /// The store's.
     pub async fn index_words(&self, limit: u32) -> Result<u64, LedgerError> {
-        match self.index_batch(limit).await {
-            Err(LedgerError::Store(StoreError::Damaged(_))) if limit > 1 => {
-                match self.index_batch(1).await {
-                    Err(LedgerError::Store(StoreError::Damaged(_))) => self.leave_out().await,
-                    done => done,
-                }
-            }
-            done => done,
-        }
-    }
-
-    async fn index_batch(&self, limit: u32) -> Result<u64, LedgerError> {
         let queries = vec![
             Query::new(DUE, vec![Value::from(limit)]),
             Query::new(SEGMENT, vec![]),
@@ -178,19 +166,6 @@ impl Ledger {
             .write(Batch::read(&due)?.unit(segment))
             .await?;
         Ok(due.len() as u64)
-    }
-
-    /// One that cannot be read must not keep the others from being found.
-    async fn leave_out(&self) -> Result<u64, LedgerError> {
-        let Some(first) = self.read(FIRST_DUE, vec![]).await?.into_iter().next() else {
-            return Ok(0);
-        };
-        let recipient = RecipientId::from_key(first.int(0)?);
-        tracing::error!(%recipient, "a damaged row cannot be searched for by words");
-        let mut unit = Unit::new();
-        unit.write(DONE, vec![recipient.into()]);
-        self.book.store.write(unit).await?;
-        Ok(1)
     }
 
     /// Removes at most `limit` words of history that is gone. How much there was: call again until it is 0.
