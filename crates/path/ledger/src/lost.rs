@@ -4,9 +4,10 @@
 //!
 //! **Suspects.** The happy path writes nothing when an attempt begins, so the first loss of a claim proves nothing: the mail
 //! may have waited in memory only. It makes the recipient a suspect. From then on each attempt at it is written, with a
-//! count, before it begins ([`Ledger::begin`]), and only an attempt that began and never ended speaks against it. One that
-//! does so again and again is held with the reason: one poisonous message stops nobody else. Whatever comes to an end, as an
-//! answer, a delay or a failure, is no suspect any more.
+//! count, before it begins ([`Ledger::begin`]), and only an attempt that began and never ended speaks against it. The next
+//! waits as long as a lease lasts, so that everything else flows meanwhile. One that does so again and again is held with the
+//! reason: one poisonous message stops nobody else. Whatever comes to an end, as an answer, a delay or a failure, is no
+//! suspect any more.
 //!
 //! **What is in doubt.** Only mail for another server. The insert into a mailbox and the final state are one commit, so what
 //! is not in its final state was not delivered; and nothing was sent of a suspect whose attempt had not begun.
@@ -244,11 +245,12 @@ impl Ledger {
         }
     }
 
-    /// A loss changes nobody's time. A crash costs what it would cost if nobody had seen it, or it would follow on itself.
+    /// A loss changes nobody's time. An attempt that began and never ended costs a lease, whoever saw it: crashes do not
+    /// follow on themselves, and a node that is killed again and again does not meet the same suspect each time.
     fn tried_again_at(&self, claim: &Seen, end: End<'_>) -> i64 {
-        match end {
-            End::Lost => claim.retry_at,
-            End::Crashed { .. } => {
+        match claim.begun(end) {
+            Begun::No | Begun::NobodyKnows => claim.retry_at,
+            Begun::Yes => {
                 let after = self.now() + self.options().lease;
                 claim.retry_at.max(after.as_millis())
             }

@@ -59,8 +59,9 @@ section! {
     poll_interval: Duration = default(seconds(1)), range(Duration::from_millis(10), minutes(1));
 
     /// Attempts at one message in a row that began and never ended, after which it is held. What was lost with a crash is a
-    /// suspect first; from then on each attempt at it is written down before it begins, and only those count.
-    poison_attempts: u32 = default(3), range(1, 100).of("attempts");
+    /// suspect first; from then on each attempt at it is written down before it begins, and only those count. Each is a lease
+    /// after the last.
+    poison_attempts: u32 = default(5), range(1, 100).of("attempts");
 
     /// What becomes of mail that waited because this server was away.
     late_policy: LatePolicy = default(LatePolicy::DeliverWithNotice), any();

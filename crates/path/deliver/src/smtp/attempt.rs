@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ground_settings::Timeouts;
 use path_ledger::{Job, Ledger};
-use wire_message::{Address, Class, EnhancedStatus, ReversePath, Time};
+use wire_message::{Address, Class, EnhancedStatus, OriginalRecipient, ReversePath, Time};
 use wire_smtp::client::{
     Chunk, Client, Closed, Event, Fate as Told, HandOver, Report as Outcome, Step, Transaction,
     Unmet,
@@ -312,7 +312,8 @@ impl Attempt<'_> {
             };
             let mut rcpt = RcptParams::new(address);
             rcpt.notify = recipient.notify;
-            rcpt.orcpt.clone_from(&recipient.orcpt);
+            let orcpt = recipient.orcpt.clone();
+            rcpt.orcpt = orcpt.filter(OriginalRecipient::fits_a_parameter);
             recipients.push(rcpt);
             places.push(*place);
         }

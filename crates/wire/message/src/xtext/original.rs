@@ -66,14 +66,28 @@ impl OriginalRecipient {
         })
     }
 
-    /// Reads the parameter's value: `addr-type;encoded-address`.
+    /// Reads the value of a peer's parameter: at most [`ORCPT_MAX`] characters of `addr-type;encoded-address`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_parameter(text: &str) -> Result<Self, OriginalRecipientError> {
+        if text.chars().count() > ORCPT_MAX {
+            return Err(OriginalRecipientError::TooLong);
+        }
+        OriginalRecipient::parse(text)
+    }
+
+    /// Whether a peer may be given it as a parameter: beyond ASCII the form that every peer reads may be longer than the one
+    /// that was written.
+    pub fn fits_a_parameter(&self) -> bool {
+        self.to_string().len() <= ORCPT_MAX
+    }
+
+    /// Reads `addr-type;encoded-address` of any length.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, OriginalRecipientError> {
-        if text.chars().count() > ORCPT_MAX {
-            return Err(OriginalRecipientError::TooLong);
-        }
         let (addr_type, encoded) = text.split_once(';').ok_or(OriginalRecipientError::NoType)?;
         let value = if addr_type.eq_ignore_ascii_case(UTF8) {
             decode_unitext(encoded)?

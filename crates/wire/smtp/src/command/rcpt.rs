@@ -73,7 +73,7 @@ impl RcptParams {
             return once(&mut self.notify, "NOTIFY", value);
         }
         if param.is("ORCPT") {
-            let value = OriginalRecipient::parse(param.required("ORCPT")?)
+            let value = OriginalRecipient::from_parameter(param.required("ORCPT")?)
                 .map_err(|_| CommandError::BadValue("ORCPT"))?;
             return once(&mut self.orcpt, "ORCPT", value);
         }
