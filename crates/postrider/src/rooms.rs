@@ -13,7 +13,7 @@ use ground_world::net::Detours;
 use ground_world::tls::TlsOptions;
 use ground_world::{World, WorldError, WorldOptions};
 use path_accept::{Intake, IntakeParts};
-use path_ledger::{Handoff, Ledger, LedgerError, LedgerOptions};
+use path_ledger::{Duty, Handoff, Ledger, LedgerError, LedgerOptions};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -137,7 +137,10 @@ impl Rooms {
         let (world, _) = world(&config.settings)?;
         let store = store(config, &world).await?;
         let name = format!("{}{OPERATOR}", config.settings.node_name());
-        let options = LedgerOptions::from_settings(name, &config.settings);
+        let options = LedgerOptions {
+            duty: Duty::Command,
+            ..LedgerOptions::from_settings(name, &config.settings)
+        };
         let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
         let directory = directory(&ledger);
         let (_, settings) = watch::channel(Arc::new(config.settings.clone()));

@@ -13,7 +13,7 @@ use ground_store::{Sql, Store, Unit};
 use ground_world::dns::DnsFault;
 use ground_world::net::{ConnectOptions, Fault, Stream};
 use ground_world::{Simulation, Time, World};
-use path_ledger::{Filter, Handoff, Ledger, LedgerOptions};
+use path_ledger::{Duty, Filter, Handoff, Ledger, LedgerOptions};
 use postrider::control::{self, Answer as Answered, DirectoryChange, Question, Request};
 use postrider::node::{Node, NodeParts};
 use postrider::rooms::{self, Rooms};
@@ -192,7 +192,10 @@ impl Simulated {
 /// The rooms of a command that runs while no server does.
 async fn offline(store: &Store, world: &World) -> Result<Rooms> {
     let settings = config::settings(&config::table("operator", "", SETTINGS.parse()?)?)?;
-    let options = LedgerOptions::from_settings("operator".to_owned(), &settings);
+    let options = LedgerOptions {
+        duty: Duty::Command,
+        ..LedgerOptions::from_settings("operator".to_owned(), &settings)
+    };
     let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
     let directory = rooms::directory(&ledger);
     let data = settings.data_directory(Path::new(FOLDER));

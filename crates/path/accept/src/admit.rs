@@ -1,7 +1,7 @@
 //! Admission: the steps between "somebody wants to send" and "it is in the book". One file a step.
 //!
 //! ```text
-//!   open (MAIL)         pressure -> size -> sender
+//!   open (MAIL)         pressure -> standing -> size -> sender
 //!   add (RCPT)          recipient: who is it? may the client send there?
 //!   begin (DATA, BDAT)  pressure -> id, trace header
 //!   take (content)      content: in memory, past a bound in a file
@@ -17,6 +17,7 @@ mod pressure;
 mod recipient;
 mod sender;
 mod size;
+mod standing;
 mod store;
 mod trace;
 
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ground_settings::{Limits, Settings};
 use path_categorize::{Asker, reports_on_lists};
-use path_ledger::{MessageId, NewMessage, Origin};
+use path_ledger::{Handoff, MessageId, NewMessage, Origin};
 use wire_message::Time;
 use wire_message::received::Greeting;
 use wire_smtp::command::{MailParams, RcptParams};
@@ -92,6 +93,12 @@ impl Draft {
 }
 
 impl Intake {
+    /// The queue of this node, while it may work: what is accepted meanwhile is for any node.
+    fn queue(&self) -> Option<&Handoff> {
+        let handoff = &self.parts.handoff;
+        self.ledger().takes_work().then_some(handoff)
+    }
+
     /// MAIL.
     pub(crate) async fn open(
         &self,
@@ -104,6 +111,7 @@ impl Intake {
         self.pressure
             .check(self.ledger(), &limits, announced)
             .await?;
+        standing::check(self.ledger())?;
         size::check(announced, &limits)?;
         sender::check(&mail)?;
         let directory = &self.parts.directory;
@@ -182,7 +190,7 @@ impl Intake {
             recipients,
             lists,
             slots,
-        } = birth::Births::of(&settings, &self.parts.handoff, recipients);
+        } = birth::Births::of(&settings, self.queue(), recipients);
         let new = NewMessage {
             id: begun.id,
             envelope,

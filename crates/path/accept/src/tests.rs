@@ -89,6 +89,14 @@ async fn house() -> House {
     house_with("").await
 }
 
+/// What the watch does for a node.
+async fn signs_of_life(ledger: Ledger) {
+    while let Ok(beat) = ledger.heartbeat().await {
+        assert_eq!(beat, path_ledger::Heartbeat::Alive);
+        ledger.world().clock.sleep(Duration::from_secs(4)).await;
+    }
+}
+
 async fn house_with(more: &str) -> House {
     let (world, simulation) = World::simulated(1);
     let store = Store::open(
@@ -103,6 +111,7 @@ async fn house_with(more: &str) -> House {
     let ledger = Ledger::open(store.clone(), world.clone(), options)
         .await
         .unwrap();
+    tokio::spawn(signs_of_life(ledger.clone()));
     let directory = people(&store, &world).await;
     let (handoff, handovers) = Handoff::new(HandoffLimits {
         jobs: 1000,

@@ -116,7 +116,8 @@ macro_rules! claim_text {
             $retried,
             " AND retry_at <= $4 AND expires_at > $4 ORDER BY retry_at, id LIMIT $5",
             $lock,
-            ") AS retried) AS either ORDER BY place, id LIMIT $5) AND state = 'queued' RETURNING ",
+            ") AS retried) AS either ORDER BY place, id LIMIT $5) AND state = 'queued' \
+             AND EXISTS (SELECT 1 FROM node WHERE epoch = $1 AND node.state = 'up') RETURNING ",
             recipient_columns!()
         )
     };

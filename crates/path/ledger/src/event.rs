@@ -32,6 +32,12 @@ macro_rules! kinds {
 kinds! {
     /// A node took a new epoch.
     NodeStarted = "node_started",
+    /// A node gave no sign of life; what it had claimed comes back.
+    NodeFenced = "node_fenced",
+    /// A person told a node to take no new work.
+    NodeDrained = "node_drained",
+    /// A person told a node to take work again.
+    NodeResumed = "node_resumed",
     /// A claim ended without being settled; the detail says what is known of it.
     ClaimLost = "claim_lost",
     /// A recipient was held.

@@ -21,7 +21,8 @@
 //! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
 //! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read · `listing`, `trace`, `audit` and
 //! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
-//! them · `prune` ends history · `node` takes the epoch · `handoff` and `wakeups` are hints in memory, and nothing but hints.
+//! them · `prune` ends history · `node` takes the epoch and shows that
+//! it lives, `neighbours` fences who does not · `handoff` and `wakeups` are hints in memory, and nothing but hints.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
@@ -49,6 +50,7 @@ mod listing;
 mod lost;
 #[cfg(test)]
 mod model_tests;
+mod neighbours;
 mod node;
 mod operate;
 mod options;
@@ -77,9 +79,10 @@ pub use id::{IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
 pub use listing::{Listed, QueueLine, Totals};
 pub use lost::LostClaims;
-pub use node::Heartbeat;
+pub use neighbours::Neighbours;
+pub use node::{Heartbeat, NODE_LEASE, NodeStatus, SILENCE};
 pub use operate::{Act, ActResult, Preview, PreviewRow, Return};
-pub use options::{LedgerOptions, Patience};
+pub use options::{Duty, LedgerOptions, Patience};
 pub use recipient::{Claim, End, Hold, Recipient};
 pub use route::{RouteResult, Routed, Unrouted};
 pub use search::SEGMENT_WORDS;
@@ -118,6 +121,7 @@ struct Book {
     away_since: Option<Time>,
     /// When the treatment of what waited meanwhile began first.
     back_at: Time,
+    life: node::Life,
     ids: IdSource,
     fresh_bodies: FreshBodies,
     wakeups: Wakeups,
@@ -151,10 +155,11 @@ impl Ledger {
         options: LedgerOptions,
     ) -> Result<Self, LedgerError> {
         let (started_at, started) = (world.clock.now(), world.clock.instant());
-        let node = node::start(&store, &options.node_name, started_at, options.late_after).await?;
+        let node = node::start(&store, &options, started_at).await?;
         let ledger = Self {
             book: Arc::new(Book {
                 ids: IdSource::above(node.greatest_key, node.node),
+                life: node::Life::begun(started_at, options.duty, node.draining),
                 fresh_bodies: FreshBodies::bounded(options.fresh_body_bytes),
                 options: RwLock::new(Arc::new(options)),
                 epoch: node.epoch,

@@ -36,12 +36,15 @@ macro_rules! seen_columns {
     };
 }
 
-/// This node's own claims are compared with the clock that counted them; another's with the wall clock, unless its epoch is
-/// no node's any more.
+/// How far the clocks of two nodes may be apart before one takes a live claim of the other for ended.
+const SKEW: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
+/// This node's own claims are compared with the clock that counted them. Another's are lost with its epoch: when it has
+/// stopped, started anew or was fenced; or when they ended so long ago that it should have seen it itself.
 const LOST: &str = concat!(
     seen_columns!(),
     "((claimed_by = $1 AND claimed_until <= $2) \
-       OR (claimed_by <> $1 AND (claimed_until <= $3 OR claimed_by NOT IN (SELECT epoch FROM node)))) \
+       OR (claimed_by <> $1 AND (claimed_until <= $3 OR claimed_by NOT IN (SELECT epoch FROM node WHERE state = 'up')))) \
      ORDER BY claimed_until LIMIT $4"
 );
 
@@ -138,7 +141,10 @@ impl Ledger {
     /// # Errors
     /// The store's.
     pub async fn lost_claims(&self) -> Result<LostClaims, LedgerError> {
-        let (steady, wall) = (self.lease_now().as_millis(), self.now().as_millis());
+        let (steady, wall) = (
+            self.lease_now().as_millis(),
+            (self.now() - SKEW).as_millis(),
+        );
         let values = vec![
             self.epoch().into(),
             steady.into(),

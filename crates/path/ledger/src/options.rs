@@ -28,11 +28,22 @@ impl Patience {
     }
 }
 
+/// What the book is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// A server: it claims mail, and owes the others a sign of life for as long as it does.
+    Serve,
+    /// A command, which is over in a moment: it claims nothing, and owes nobody anything.
+    Command,
+}
+
 /// What a node brings to the book.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerOptions {
     /// This node's name; never shared by two that run at a time.
     pub node_name: String,
+    /// What it is opened for.
+    pub duty: Duty,
     /// For mail of every hop that is not named below.
     pub patience: Patience,
     /// For mail of hops with settings of their own.
@@ -68,6 +79,7 @@ impl LedgerOptions {
         });
         Self {
             node_name: node_name.into(),
+            duty: Duty::Serve,
             patience: Patience {
                 lifetime: queue.lifetime,
                 delay_notices: queue.delay_notice.clone(),

@@ -192,7 +192,6 @@ pub(crate) async fn run(hop: Arc<Hop>, shared: Arc<Shared>) -> Rest {
         in_hand: HashMap::new(),
         verdict: None,
         next_look,
-        known: None,
     };
     let rest = task.live().await;
     // Whatever was left, or came in at the last moment, goes back.
@@ -212,8 +211,6 @@ struct Task {
     /// There is no way, for good: what is claimed fails with these words.
     verdict: Option<Reply>,
     next_look: Instant,
-    /// The settings whose bounds the pace has.
-    known: Option<Arc<Settings>>,
 }
 
 /// Whether the hop's task goes on.
@@ -248,7 +245,7 @@ impl Task {
     /// A hop that was down is dialled before anything is claimed for it.
     async fn begin(&mut self, status: &HopStatus) -> Result<Option<Conveyance>, Rest> {
         let settings = self.shared.settings();
-        let max = terms(&settings, &self.hop.key).max_connections;
+        let max = self.connections(&settings);
         let initial = match status.state {
             HopState::Up | HopState::Paused => settings.queue.initial_concurrency(max),
             HopState::Down => 1,
@@ -334,6 +331,9 @@ impl Task {
     /// Claims the next batch when the lists run low.
     async fn refill(&mut self) {
         let hop = &self.hop;
+        if !self.shared.ledger.takes_work() {
+            return;
+        }
         let waiting = hop.waiting(&self.shared.stand);
         if waiting >= hop.low() || !hop.more.swap(false, Ordering::Relaxed) {
             return;
@@ -376,17 +376,16 @@ impl Task {
         u32::try_from(wanted.min(room.max(connections))).unwrap_or(u32::MAX)
     }
 
+    /// This node's part of the connections that the hop may be given.
+    fn connections(&self, settings: &Settings) -> u32 {
+        let all = terms(settings, &self.hop.key).max_connections;
+        all.div_ceil(self.shared.ledger.nodes_at_work())
+    }
+
     fn spawn_workers(&mut self) {
         let settings = self.shared.settings();
-        if !self
-            .known
-            .as_ref()
-            .is_some_and(|known| Arc::ptr_eq(known, &settings))
-        {
-            let max = terms(&settings, &self.hop.key).max_connections;
-            hold(&self.hop.pace).bound(max);
-            self.known = Some(settings);
-        }
+        let max = self.connections(&settings);
+        hold(&self.hop.pace).bound(max);
         let limit = usize::try_from(hold(&self.hop.pace).limit()).unwrap_or(usize::MAX);
         let wanted = self.hop.busy.load(Ordering::Relaxed) + self.hop.waiting(&self.shared.stand);
         while self.workers.len() < limit.min(wanted) {

@@ -96,10 +96,13 @@ impl Scheduler {
         }
     }
 
-    /// Wakes a hop's task, or starts one when there is room.
+    /// Wakes a hop's task, or starts one when there is room and this node takes work.
     fn start(&mut self, key: &HopKey) {
         if let Some(hop) = self.hops.get(key) {
             return hop.hint();
+        }
+        if !self.shared.ledger.takes_work() {
+            return;
         }
         let max = self.shared.settings().queue.max_concurrent_attempts;
         if self.hops.len() >= usize::try_from(max).unwrap_or(usize::MAX) {

@@ -103,8 +103,19 @@ fn mail(to: &str) -> Mail {
     }
 }
 
+/// What the watch does for a node.
+async fn signs_of_life(ledger: Ledger) {
+    loop {
+        if let Err(error) = ledger.heartbeat().await {
+            tracing::debug!(%error, "no sign of life");
+        }
+        ledger.world().clock.sleep(seconds(1)).await;
+    }
+}
+
 impl House {
     fn start(&mut self) {
+        tokio::spawn(signs_of_life(self.ledger.clone()));
         self.queue = Some(Queue::start(QueueParts {
             ledger: self.ledger.clone(),
             directory: self.directory.clone(),

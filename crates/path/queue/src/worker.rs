@@ -26,6 +26,9 @@ use crate::settle::{Outcome, SETTLE_MAX, Settling};
 use crate::suspects::begin;
 use crate::way::{course, terms};
 
+/// Between two looks whether this node lives again.
+const LIFELESS_PAUSE: Duration = Duration::from_millis(500);
+
 /// Looks at a mailbox that changes under our hands before its mail waits for another attempt.
 const LOOKS_MAX: u32 = 3;
 
@@ -178,6 +181,11 @@ impl Worker {
             }
             if self.permit.is_over_share() {
                 return WorkerEnd::SteppedBack;
+            }
+            // Others may have taken over what it has: no attempt begins before the book says otherwise.
+            if !self.shared.ledger.is_alive() {
+                self.shared.ledger.world().clock.sleep(LIFELESS_PAUSE).await;
+                continue;
             }
             if self.hop.waiting(&self.shared.stand) == 0 {
                 match self.wait_for_work(conveyance.as_ref()).await {

@@ -9,7 +9,8 @@
 //!
 //! ```text
 //!   sweep      lost claims -> queued | held      due rows -> decide (pure) -> report composed -> one unit a message
-//!   heartbeat  the node lives, or has been replaced
+//!   heartbeat  the node lives, or has been replaced, or must start anew
+//!   neighbours other nodes that give no sign of life are fenced; what they had claimed comes back
 //!   reconcile  what is overdue, what waits for a way that is no longer there       -> alarms
 //!   audit      the whole book is added up                                           -> alarms
 //!   search     new words come into the index by batches
@@ -49,15 +50,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ground_settings::Settings;
-use path_ledger::{Heartbeat, Ledger};
+use path_ledger::{Heartbeat, Ledger, Neighbours};
 use path_notify::Reporter;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use alarm::Alarms;
 
-/// How often the node shows that it lives. A downtime is measured with this precision; hours of it matter.
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the node shows that it lives: three signs may be lost before its lease ends ([`path_ledger::NODE_LEASE`]).
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(4);
+
+/// The pause after a sign of life that was not taken.
+const HEARTBEAT_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often other nodes are looked at.
+const NEIGHBOURS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The running sweeps. Dropping it ends them at once; whatever they do is whole units, so nothing is left half done.
 #[derive(Debug)]
@@ -124,6 +131,7 @@ impl Watch {
         watch.keep("heartbeat", &room, move |room| {
             beat(room.clone(), beats.clone())
         });
+        watch.keep("neighbours", &room, |room| neighbours(room.clone()));
         let (reconciled, audited) = (alarms.clone(), alarms);
         watch.keep("reconcile", &room, move |room| {
             reconcile::run(room.clone(), reconciled.clone())
@@ -151,15 +159,15 @@ impl Watch {
         self.alarms.borrow().clone()
     }
 
-    /// Waits until another node has started under this node's name: this one must stop. Nothing it settles is taken.
-    pub async fn replaced(&self) {
+    /// Waits until this node must end, and says why: another has started under its name, or it was fenced. Nothing it settles
+    /// is taken any more.
+    pub async fn ended(&self) -> Heartbeat {
         let mut heartbeat = self.heartbeat.clone();
-        let replaced = heartbeat
-            .wait_for(|beat| *beat == Heartbeat::Replaced)
-            .await;
-        if replaced.is_err() {
-            // The task that beats is gone with the runtime; nobody was replaced.
-            std::future::pending::<()>().await;
+        let ended = heartbeat.wait_for(|beat| *beat != Heartbeat::Alive).await;
+        match ended.map(|beat| *beat) {
+            Ok(beat) => beat,
+            // The task that beats is gone with the runtime; nothing has ended.
+            Err(_) => std::future::pending().await,
         }
     }
 
@@ -182,15 +190,37 @@ impl Watch {
 
 async fn beat(room: Room, beats: watch::Sender<Heartbeat>) {
     loop {
-        match room.ledger.heartbeat().await {
+        let pause = match room.ledger.heartbeat().await {
             Ok(beat) => {
-                if beat == Heartbeat::Replaced {
-                    tracing::error!("another node has started under this node's name");
+                match beat {
+                    Heartbeat::Alive => {}
+                    Heartbeat::Replaced => {
+                        tracing::error!("another node has started under this node's name");
+                    }
+                    Heartbeat::Fenced => {
+                        tracing::error!(
+                            "this node was silent for too long; others took over its work"
+                        );
+                    }
                 }
                 beats.send_replace(beat);
+                HEARTBEAT_INTERVAL
             }
-            Err(error) => tracing::warn!(%error, "no heartbeat was written"),
+            Err(error) => {
+                tracing::warn!(%error, "no sign of life was written");
+                HEARTBEAT_AGAIN
+            }
+        };
+        room.sleep(pause).await;
+    }
+}
+
+async fn neighbours(room: Room) {
+    let mut seen = Neighbours::default();
+    loop {
+        if let Err(error) = room.ledger.look_at_neighbours(&mut seen).await {
+            tracing::warn!(%error, "the other nodes could not be looked at");
         }
-        room.sleep(HEARTBEAT_INTERVAL).await;
+        room.sleep(NEIGHBOURS_INTERVAL).await;
     }
 }

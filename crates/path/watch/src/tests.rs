@@ -495,6 +495,6 @@ async fn a_node_beats_while_it_lives_and_learns_that_it_was_replaced() {
     bench.pass(HOUR * 5).await;
     let successor = open(&bench.store, &bench.world, &bench.settings).await;
     assert!(successor.downtime() <= HEARTBEAT_INTERVAL);
-    let replaced = bench.world.clock.timeout(MINUTE, watch.replaced()).await;
-    assert_eq!(replaced, Ok(()));
+    let replaced = bench.world.clock.timeout(MINUTE, watch.ended()).await;
+    assert_eq!(replaced, Ok(path_ledger::Heartbeat::Replaced));
 }

@@ -13,6 +13,7 @@ mod explain;
 mod filter;
 mod inspect;
 mod mail;
+mod node;
 mod operate;
 mod pages;
 mod print;
@@ -86,6 +87,8 @@ enum Command {
     Export(operate::Export),
     /// Add up the book: exit 0 when it adds up.
     Audit,
+    /// The nodes that share the store.
+    Node(node::Node),
     /// Raw rows and bodies, server up or down.
     Inspect(inspect::Inspect),
     /// Domains whose mail is for here.
@@ -190,6 +193,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Reroute(reroute) => reroute.run(context).await,
         Command::Export(export) => export.run(context).await,
         Command::Audit => audit::run(context).await,
+        Command::Node(node) => node.run(context).await,
         Command::Inspect(inspect) => inspect.run(context).await,
         Command::Domain(domain) => domain.run(context).await,
         Command::Account(account) => account.run(context).await,

@@ -1,7 +1,10 @@
 //! `postrider serve`: runs the server until it is told to stop.
 
+use std::time::Duration;
+
 use ground_settings::{LogFormat, Settings};
 use ground_world::signal::{Signal, Signals};
+use path_ledger::Heartbeat;
 use tracing_subscriber::EnvFilter;
 
 use super::{Context, Exit, print};
@@ -10,41 +13,94 @@ use crate::control::{Answer, Question, Request};
 use crate::node::{Node, NodeParts};
 use crate::rooms;
 
+/// Between two tries of a fenced node to start anew.
+const START_PAUSE: Duration = Duration::from_secs(1);
+
 pub(super) async fn run(context: &Context) -> Result<Exit, Exit> {
     let config = context.config()?;
     serve(config).await
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP reads the settings again.
-pub(super) async fn serve(config: Config) -> Result<Exit, Exit> {
+/// Serves until SIGTERM or SIGINT; SIGHUP reads the settings again. A node that was fenced starts anew, as after a crash.
+pub(super) async fn serve(mut config: Config) -> Result<Exit, Exit> {
     log(&config.settings);
     let mut signals = Signals::real().map_err(failed)?;
-    let node = start(config).await?;
-    for (name, address) in node.addresses().await {
-        print::out(&format!("listening: {name} {address}"))?;
-    }
+    let mut node = start(config.clone()).await.map_err(failed)?;
     loop {
-        tokio::select! {
-            signal = signals.recv() => match signal {
-                Signal::Shutdown => {
-                    tracing::info!("stopping");
-                    node.stop().await;
-                    return Ok(Exit::Done);
-                }
-                Signal::Reload => reload(&node).await,
-            },
-            () = node.replaced() => {
+        for (name, address) in node.addresses().await {
+            print::out(&format!("listening: {name} {address}"))?;
+        }
+        match live(&node, &mut signals).await {
+            End::Shutdown => {
+                tracing::info!("stopping");
+                node.stop().await;
+                return Ok(Exit::Done);
+            }
+            End::Replaced => {
                 print::error("another server has started under this node's name; this one stops");
                 node.stop().await;
                 return Ok(Exit::Unreachable);
+            }
+            End::Fenced => {
+                tracing::warn!("starting anew");
+                node.abort();
+                config = Config::read(&config.file).unwrap_or(config);
+                match start_until_it_works(&config, &mut signals).await? {
+                    Some(started) => node = started,
+                    None => return Ok(Exit::Done),
+                }
             }
         }
     }
 }
 
-async fn start(config: Config) -> Result<Node, Exit> {
-    let (world, clock) = rooms::world(&config.settings).map_err(failed)?;
-    let store = rooms::store(&config, &world).await.map_err(failed)?;
+/// Why a node serves no more.
+enum End {
+    Shutdown,
+    Replaced,
+    Fenced,
+}
+
+async fn live(node: &Node, signals: &mut Signals) -> End {
+    loop {
+        tokio::select! {
+            signal = signals.recv() => match signal {
+                Signal::Shutdown => return End::Shutdown,
+                Signal::Reload => reload(node).await,
+            },
+            ended = node.ended() => match ended {
+                Heartbeat::Fenced => return End::Fenced,
+                Heartbeat::Replaced => return End::Replaced,
+                Heartbeat::Alive => {}
+            },
+        }
+    }
+}
+
+/// The store may be out of reach still. `None` when the server is told to stop meanwhile.
+async fn start_until_it_works(
+    config: &Config,
+    signals: &mut Signals,
+) -> Result<Option<Node>, Exit> {
+    let (world, _) = rooms::world(&config.settings).map_err(failed)?;
+    loop {
+        match start(config.clone()).await {
+            Ok(node) => return Ok(Some(node)),
+            Err(error) => tracing::error!(%error, "this node cannot start yet; trying again"),
+        }
+        tokio::select! {
+            signal = signals.recv() => match signal {
+                Signal::Shutdown => return Ok(None),
+                Signal::Reload => {}
+            },
+            () = world.clock.sleep(START_PAUSE) => {}
+        }
+    }
+}
+
+async fn start(config: Config) -> anyhow::Result<Node> {
+    let (world, clock) = rooms::world(&config.settings)?;
+    let store = rooms::store(&config, &world).await?;
     let socket = config.socket();
     let node = Node::start(NodeParts {
         settings: config.settings,
@@ -55,7 +111,7 @@ async fn start(config: Config) -> Result<Node, Exit> {
         socket: Some(socket),
         clock,
     });
-    node.await.map_err(failed)
+    Ok(node.await?)
 }
 
 fn failed(error: impl std::fmt::Display) -> Exit {

@@ -53,11 +53,33 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             let wish = send::Wish { notify, ret, envid };
             send::send(rooms, by, &sender, &recipients, &wish, request.content).await
         }
+        Question::Nodes => rows(rooms.ledger.nodes().await.map_err(ledger)?),
+        Question::Drain {
+            name,
+            draining,
+            reason,
+        } => drain(rooms, by, &name, draining, &reason).await,
         Question::Reload => Err(Answer::asker(
             "no server runs on this configuration; there is nothing to reload",
         )),
         Question::ClockAdvance { millis } => clock(rooms, millis).await,
     }
+}
+
+async fn drain(rooms: &Rooms, by: &str, name: &str, draining: bool, reason: &str) -> Answered {
+    let done = rooms.ledger.drain(name, draining, by, reason).await;
+    if done.map_err(ledger)? {
+        return Ok(Answer::One {
+            fact: json!({ "name": name, "draining": draining }),
+        });
+    }
+    let state = match draining {
+        true => "draining already",
+        false => "not draining",
+    };
+    Err(Answer::asker(format!(
+        "no node {name:?}, or it is {state}: see postrider node list"
+    )))
 }
 
 async fn clock(rooms: &Rooms, millis: u64) -> Answered {

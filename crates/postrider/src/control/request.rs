@@ -88,6 +88,17 @@ pub enum Question {
         /// `ENVID` as in RFC 3461 s4.4, when given.
         envid: Option<String>,
     },
+    /// Every node.
+    Nodes,
+    /// A node is told to take no new work, or to take it again.
+    Drain {
+        /// Its name.
+        name: String,
+        /// Whether it takes none.
+        draining: bool,
+        /// Why.
+        reason: String,
+    },
     /// The settings are read again.
     Reload,
     /// The clock of a server under test moves on.

@@ -20,7 +20,7 @@ use ground_world::World;
 use ground_world::clock::ClockControl;
 use ground_world::tls::{TlsError, TlsServer};
 use path_accept::{Server, ServerParts, StartError, resume};
-use path_ledger::{EventKind, Ledger, LedgerError, LedgerOptions};
+use path_ledger::{EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions};
 use path_queue::{Queue, QueueParts};
 use path_watch::{ReporterError, Watch, catch_up};
 use thiserror::Error;
@@ -222,9 +222,10 @@ impl Node {
         self.desk.reload(settings).await.map(drop)
     }
 
-    /// Waits until another node has started under this node's name: this one must stop.
-    pub async fn replaced(&self) {
-        self.desk.watch.replaced().await;
+    /// Waits until this node must end, and says why: another has started under its name, or it was fenced and must start
+    /// anew.
+    pub async fn ended(&self) -> Heartbeat {
+        self.desk.watch.ended().await
     }
 
     /// Takes no more mail, lets sessions end within their grace time, then stops the rest.
@@ -240,8 +241,8 @@ impl Node {
                 tracing::error!(%error, "a task of the node had a defect");
             }
         }
-        if let Err(error) = self.desk.rooms.ledger.heartbeat().await {
-            tracing::warn!(%error, "no last heartbeat was written");
+        if let Err(error) = self.desk.rooms.ledger.stopped().await {
+            tracing::warn!(%error, "that this node has stopped could not be written; the others find out");
         }
         if let Some(Err(error)) = self.socket.as_ref().map(std::fs::remove_file) {
             tracing::debug!(%error, "the control socket could not be removed");
@@ -269,6 +270,8 @@ impl Desk {
             | Question::MailList { .. }
             | Question::MailShow { .. }
             | Question::Send { .. }
+            | Question::Nodes
+            | Question::Drain { .. }
             | Question::ClockAdvance { .. } => control::execute(&self.rooms, request).await,
         }
     }

@@ -186,7 +186,12 @@ CREATE TABLE node (
     id           BIGINT PRIMARY KEY CHECK (id BETWEEN 0 AND 255),
     name         TEXT COLLATE "C" NOT NULL UNIQUE,
     epoch        BIGINT NOT NULL UNIQUE,
-    heartbeat_at BIGINT NOT NULL,
+    -- 'up'; stopped in good order; fenced, for it gave no sign of life, and others took over what it had claimed; or no server
+    -- but a command, which claims nothing.
+    state        TEXT COLLATE "C" NOT NULL DEFAULT 'up' CHECK (state IN ('up', 'stopped', 'fenced', 'command')),
+    draining     BIGINT NOT NULL DEFAULT 0 CHECK (draining IN (0, 1)),  -- it takes no new work: maintenance
+    beats        BIGINT NOT NULL DEFAULT 0,   -- signs of life of this epoch; others see them change, whatever the clocks say
+    heartbeat_at BIGINT NOT NULL,             -- the last, by its own clock
     -- It was away, and the mail that waited meanwhile is not treated yet: since when it was gone, and when it came back. A
     -- crash before all is treated leaves both as they are.
     away_since   BIGINT,

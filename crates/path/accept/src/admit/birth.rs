@@ -126,7 +126,11 @@ fn hop_of(settings: &Settings, child: &Child) -> HopKey {
 
 impl Births {
     /// Places all recipients and reserves the queue's room.
-    pub(crate) fn of(settings: &Settings, handoff: &Handoff, recipients: Recipients) -> Births {
+    pub(crate) fn of(
+        settings: &Settings,
+        handoff: Option<&Handoff>,
+        recipients: Recipients,
+    ) -> Births {
         let wanted = recipients.into_wanted();
         let mut nursery = Nursery {
             handoff,
@@ -178,7 +182,7 @@ impl Given {
 
 /// Births under way.
 struct Nursery<'a> {
-    handoff: &'a Handoff,
+    handoff: Option<&'a Handoff>,
     births: Births,
     /// Hops without room.
     full: Vec<HopKey>,
@@ -231,7 +235,7 @@ impl Nursery<'_> {
         if self.full.contains(&next_hop) {
             return Birth::Queued { next_hop };
         }
-        match self.handoff.reserve(&next_hop) {
+        match self.handoff.and_then(|queue| queue.reserve(&next_hop)) {
             Some(slot) => {
                 self.births.slots.push(slot);
                 Birth::Claimed { next_hop }

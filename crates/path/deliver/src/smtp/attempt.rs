@@ -98,12 +98,12 @@ impl Session {
             return attempt.decide(&round, &refusal_of(unmet));
         }
         self.begun += 1;
-        let outcome = match self.carry(&mut content).await {
+        let outcome = match self.carry(&mut content, attempt.ledger).await {
             Ok(outcome) => outcome,
             Err(fate) => {
                 // Half of it left us: only the end of the connection keeps it from being taken for whole.
                 self.line
-                    .cut("the message could not be read to its end".to_owned());
+                    .cut(format!("cut off in the content: {}", fate.words()));
                 attempt.decide(&round, &fate);
                 return self.last_words(attempt, &round);
             }
@@ -112,11 +112,15 @@ impl Session {
         self.last_words(attempt, &round);
     }
 
-    /// Until the machine knows what became of the transaction.
-    async fn carry(&mut self, content: &mut Content) -> Result<Outcome, Fate> {
+    /// Until the machine knows what became of the transaction. The end of the content is the peer's to take: a node that
+    /// others may have taken for dead meanwhile does not give it.
+    async fn carry(&mut self, content: &mut Content, ledger: &Ledger) -> Result<Outcome, Fate> {
         loop {
             let told = if self.line.client.wants_content() {
                 let (piece, chunk) = content.next().await?;
+                if chunk == Chunk::Last && !ledger.is_alive() {
+                    return Err(lifeless());
+                }
                 self.line.client.content(&piece, chunk);
                 match chunk {
                     Chunk::More => self.line.push().await,
@@ -254,6 +258,12 @@ fn nothing_told() -> Outcome {
     Outcome {
         recipients: Vec::new(),
         dsn_passed: true,
+    }
+}
+
+fn lifeless() -> Fate {
+    Fate::NotHandedOver {
+        why: "this node gave no sign of life for too long; another may have the message".to_owned(),
     }
 }
 
