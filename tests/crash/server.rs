@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,9 +31,26 @@ impl Home {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let home = Self { folder };
         std::fs::write(home.config(), configuration(sink)).expect("a configuration");
-        home.ask(&["domain", "add", "here.test"]);
-        home.ask(&["account", "add", KEEPER, "--password", "never used here"]);
+        home.furnish();
         home
+    }
+
+    /// One node of several on the database that `store` names.
+    pub(crate) fn of_node(name: &str, store: &str, sink: SocketAddr) -> Self {
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let home = Self { folder };
+        let own = format!("store = \"{store}\"\nnode = \"{name}\"\n");
+        let alone = configuration(sink);
+        let shared = alone.replace("store = \"sqlite:./book.db\"\n", &own);
+        assert_ne!(alone, shared);
+        std::fs::write(home.config(), shared).expect("a configuration");
+        home
+    }
+
+    /// A domain here, and somebody in it.
+    pub(crate) fn furnish(&self) {
+        self.ask(&["domain", "add", "here.test"]);
+        self.ask(&["account", "add", KEEPER, "--password", "never used here"]);
     }
 
     fn config(&self) -> PathBuf {
@@ -133,6 +151,11 @@ impl Server {
     /// Where it listens, when it does within this time; none too when it has ended.
     pub(crate) fn listening(&self, within: Duration) -> Option<SocketAddr> {
         self.listening.recv_timeout(within).ok()
+    }
+
+    /// Stops it in its tracks, or lets it go on.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is ours");
     }
 
     /// `kill -9`.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::thread::Scope;
+use std::time::Duration;
 
 use crate::letter::Letter;
 use crate::stage::Stage;
@@ -20,6 +21,20 @@ pub(crate) struct Sink {
     /// What came and was no letter.
     torn: Mutex<Vec<String>>,
     over: AtomicBool,
+    trap: Mutex<Trap>,
+    sprung: Condvar,
+}
+
+/// For one transaction that is kept waiting at DATA.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Trap {
+    #[default]
+    None,
+    Set,
+    Caught,
+    LetGo,
+    /// The session of that transaction is over.
+    Ended,
 }
 
 impl Sink {
@@ -29,6 +44,8 @@ impl Sink {
             copies: Mutex::default(),
             torn: Mutex::default(),
             over: AtomicBool::new(false),
+            trap: Mutex::default(),
+            sprung: Condvar::new(),
         }
     }
 
@@ -47,15 +64,65 @@ impl Sink {
                 if self.over.load(Ordering::Acquire) {
                     return;
                 }
-                // A session that breaks off is the server's death, and expected.
-                scope.spawn(move || drop(self.session(&stream, stage)));
+                scope.spawn(move || {
+                    let mut caught = false;
+                    // A session that breaks off is the server's death, and expected.
+                    drop(self.session(&stream, stage, &mut caught));
+                    if caught {
+                        self.set_trap(Trap::Ended);
+                    }
+                });
             }
         });
     }
 
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Release);
+        self.sprung.notify_all();
         drop(TcpStream::connect(self.address()));
+    }
+
+    /// The next transaction waits at DATA until [`Self::let_go`].
+    pub(crate) fn catch_next(&self) {
+        self.set_trap(Trap::Set);
+    }
+
+    pub(crate) fn has_caught(&self, patience: Duration) {
+        self.trap_is(Trap::Caught, patience);
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.set_trap(Trap::LetGo);
+    }
+
+    /// Waits until the session that was caught is over.
+    pub(crate) fn caught_has_ended(&self, patience: Duration) {
+        self.trap_is(Trap::Ended, patience);
+    }
+
+    fn set_trap(&self, trap: Trap) {
+        *self.trap.lock().expect("whole") = trap;
+        self.sprung.notify_all();
+    }
+
+    fn trap_is(&self, wanted: Trap, patience: Duration) {
+        let trap = self.trap.lock().expect("whole");
+        let not_yet = |trap: &mut Trap| *trap < wanted;
+        let waited = self.sprung.wait_timeout_while(trap, patience, not_yet);
+        assert!(!waited.expect("whole").1.timed_out(), "not {wanted:?} yet");
+    }
+
+    /// Waits here when the trap is set; says whether it was.
+    fn is_caught(&self) -> bool {
+        let mut trap = self.trap.lock().expect("whole");
+        if *trap != Trap::Set {
+            return false;
+        }
+        *trap = Trap::Caught;
+        self.sprung.notify_all();
+        let waiting = |trap: &mut Trap| *trap == Trap::Caught && !self.over.load(Ordering::Acquire);
+        drop(self.sprung.wait_while(trap, waiting));
+        true
     }
 
     pub(crate) fn copies(&self) -> Copies {
@@ -66,7 +133,7 @@ impl Sink {
         self.torn.lock().expect("whole").clone()
     }
 
-    fn session(&self, stream: &TcpStream, stage: &Stage) -> io::Result<()> {
+    fn session(&self, stream: &TcpStream, stage: &Stage, caught: &mut bool) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let (mut lines, mut out) = (BufReader::new(stream), stream);
         out.write_all(b"220 sink.test\r\n")?;
@@ -85,6 +152,7 @@ impl Sink {
                     "250 2.1.5 yes"
                 }
                 "DATA" => {
+                    *caught |= self.is_caught();
                     out.write_all(b"354 go on\r\n")?;
                     let Some(content) = content(&mut lines)? else {
                         return Ok(());

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 /// Recipients the sink may lag behind before sessions wait: bounds the book, not the load on it.
 const BACKLOG_MAX: u64 = 2000;
 
-/// Where the server listens in its present life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Where servers listen in their present lives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Door {
     #[default]
     Shut,
-    Open(SocketAddr),
+    Open(Vec<SocketAddr>),
     /// No more load.
     Over,
 }
@@ -21,6 +21,8 @@ enum Door {
 struct State {
     door: Door,
     serial: u64,
+    /// Sessions so far.
+    entered: usize,
     counts: Counts,
 }
 
@@ -56,7 +58,12 @@ impl Stage {
     }
 
     pub(crate) fn open(&self, address: SocketAddr) {
-        self.set_door(Door::Open(address));
+        self.open_each(vec![address]);
+    }
+
+    /// Sessions go to each of these in turn.
+    pub(crate) fn open_each(&self, addresses: Vec<SocketAddr>) {
+        self.set_door(Door::Open(addresses));
     }
 
     /// Sessions under way go on; those that lose their connection wait for the next life.
@@ -72,8 +79,11 @@ impl Stage {
     pub(crate) fn enter(&self) -> Option<SocketAddr> {
         let shut = |state: &mut State| state.door == Door::Shut;
         let state = self.changed.wait_while(self.lock(), shut);
-        match state.unwrap_or_else(PoisonError::into_inner).door {
-            Door::Open(address) => Some(address),
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        state.entered += 1;
+        let entered = state.entered;
+        match &state.door {
+            Door::Open(addresses) => addresses.get(entered % addresses.len()).copied(),
             Door::Shut | Door::Over => None,
         }
     }

@@ -49,12 +49,23 @@ impl PrivateServer {
             std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
             server.give_away(&file);
         }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        server.port = free.local_addr().unwrap().port();
-        drop(free);
-        server.resume();
-        let port = server.port;
+        let port = server.resume_on_a_port();
         (server, port)
+    }
+
+    /// A server that also listens to a port of the loopback interface, in the clear.
+    pub fn start_tcp() -> (Self, u16) {
+        let mut server = Self::initialized(&["listen_addresses=localhost"]);
+        let port = server.resume_on_a_port();
+        (server, port)
+    }
+
+    fn resume_on_a_port(&mut self) -> u16 {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        self.port = free.local_addr().unwrap().port();
+        drop(free);
+        self.resume();
+        self.port
     }
 
     fn initialized(extra: &[&str]) -> Self {
@@ -175,12 +186,8 @@ impl PrivateServer {
         let hosts: Vec<String> = servers
             .iter()
             .map(|server| {
-                server
-                    .folder
-                    .path()
-                    .display()
-                    .to_string()
-                    .replace('/', "%2F")
+                let folder = server.folder.path().display().to_string();
+                format!("{}:{}", folder.replace('/', "%2F"), server.port)
             })
             .collect();
         format!("postgres://{USER}@{}/{database}", hosts.join(","))
