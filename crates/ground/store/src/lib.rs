@@ -16,7 +16,7 @@
 //! **The way through.** [`Store::open`] brings the schema up to date (`schema/`) · [`Store::write`] hands the unit to the
 //! engine, where a group forms (`line.rs`): SQLite's has a thread (`sqlite/writer.rs`, `sqlite/group.rs`; `sqlite/checkpoint.rs`
 //! keeps the log short), PostgreSQL's a task that sends the group in one piece (`postgres/writer.rs`, `postgres/group.rs`;
-//! `postgres/dialer.rs` finds the server that takes writes) · [`Store::read`] goes to a reader (`*/readers.rs`) · [`bodies`] keeps
+//! `postgres/dialer.rs` finds the server that takes writes; `postgres/bell.rs` carries hints between nodes) · [`Store::read`] goes to a reader (`*/readers.rs`) · [`bodies`] keeps
 //! the content of messages. In a simulated world SQLite runs inline on the calling task (`sqlite/inline.rs`). [`contract`] says
 //! what every engine must do.
 //!
@@ -211,6 +211,23 @@ impl Store {
         match self.shared.world.clock.timeout(deadline, work).await {
             Ok(answer) => answer,
             Err(late) => Err(StoreError::Unavailable(format!("a query was {late}"))),
+        }
+    }
+
+    /// Says a word to the other nodes on the same database, soon: a hint, which may be lost, and which nobody waits for. No
+    /// line end may stand in it. Where there can be no other node nothing happens.
+    pub fn tell_others(&self, word: &str) {
+        match &self.shared.engine {
+            Engine::Sqlite(_) => {}
+            Engine::Postgres(postgres) => postgres.tell_others(word),
+        }
+    }
+
+    /// The next word of another node. Never, where there can be none.
+    pub async fn next_word(&self) -> String {
+        match &self.shared.engine {
+            Engine::Sqlite(_) => std::future::pending().await,
+            Engine::Postgres(postgres) => postgres.next_word().await,
         }
     }
 

@@ -4,6 +4,7 @@
 //! what waits as one transaction; readers answer queries from the same server, which is always the one that takes writes, so
 //! that what was answered is there when it is read.
 
+mod bell;
 mod connection;
 mod dialer;
 mod group;
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::line::{self, Answer, GroupBounds};
 use crate::{Options, Query, Row, StoreError, Unit};
+use bell::Bell;
 use dialer::{Dialer, Role};
 use url::Server;
 use writer::Writer;
@@ -31,6 +33,7 @@ pub(crate) struct Postgres {
     writes: mpsc::Sender<line::Job>,
     reads: mpsc::Sender<readers::Job>,
     panic_next: Arc<AtomicBool>,
+    bell: Bell,
 }
 
 /// Whether `url` is for this engine.
@@ -71,6 +74,7 @@ impl Postgres {
             writes,
             reads,
             panic_next,
+            bell: Bell::hang(&dialer, world),
         })
     }
 
@@ -106,6 +110,14 @@ impl Postgres {
         }
         wait.await
             .unwrap_or_else(|_| Err(StoreError::Unavailable("a reader failed".into())))
+    }
+
+    pub(crate) fn tell_others(&self, word: &str) {
+        self.bell.say(word);
+    }
+
+    pub(crate) async fn next_word(&self) -> String {
+        self.bell.next().await
     }
 
     pub(crate) fn break_writer(&self) {

@@ -445,3 +445,31 @@ async fn a_claimed_recipient_is_found_by_its_id_without_statistics() {
         "{plan}"
     );
 }
+
+#[tokio::test]
+async fn nodes_hear_each_others_words_and_not_their_own_also_after_a_restart_of_the_server() {
+    let mut server = PrivateServer::start();
+    let url = server.database("postrider");
+    let (one, two) = (open(&url).await, open(&url).await);
+    heard_by(&two, &one, "mx:there.test").await;
+    server.stop();
+    server.resume();
+    heard_by(&two, &one, "mx:again.test").await;
+    two.tell_others("mailbox");
+    let word = tokio::select! {
+        word = one.next_word() => word,
+        own = two.next_word() => panic!("it heard itself: {own}"),
+    };
+    assert_eq!(word, "mailbox");
+}
+
+/// Says a word until the other hears it: what is said before it listens is lost, as a hint may be.
+async fn heard_by(hears: &Store, says: &Store, wanted: &str) {
+    loop {
+        says.tell_others(wanted);
+        let heard = tokio::time::timeout(Duration::from_millis(200), hears.next_word()).await;
+        if heard.is_ok_and(|word| word == wanted) {
+            return;
+        }
+    }
+}

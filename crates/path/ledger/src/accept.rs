@@ -214,9 +214,9 @@ impl Ledger {
         for recipient in recipients {
             match &recipient.birth {
                 Birth::Queued { next_hop } | Birth::Claimed { next_hop } => {
-                    self.wakeups().queued(next_hop);
+                    self.wake_for(next_hop);
                 }
-                Birth::Categorizing { .. } => self.wakeups().categorizing(),
+                Birth::Categorizing { .. } => self.wake_categorizer(),
                 Birth::Held { .. }
                 | Birth::Expanded { .. }
                 | Birth::Discarded { .. }
@@ -388,11 +388,11 @@ impl Ledger {
             match (recipient.state, &recipient.next_hop) {
                 (State::Queued, Some(next_hop)) => {
                     read_soon = true;
-                    self.wakeups().queued(next_hop);
+                    self.wake_for(next_hop);
                 }
                 (State::Categorizing, _) => {
                     read_soon = true;
-                    self.wakeups().categorizing();
+                    self.wake_categorizer();
                 }
                 (
                     State::Queued

@@ -420,7 +420,7 @@ impl Ledger {
         );
         unit.write(UP, vec![key.value(), self.now().as_millis().into()]);
         self.book.store.write(unit).await?;
-        self.wakeups().queued(key);
+        self.wake_for(key);
         Ok(())
     }
 
@@ -464,7 +464,7 @@ impl Ledger {
             .write(self.new_key(), &mut unit);
         match self.book.store.write(unit).await {
             Ok(_) => {
-                self.wakeups().queued(key);
+                self.wake_for(key);
                 Ok(Resumed::Yes)
             }
             Err(StoreError::Conflict(_)) => Ok(Resumed::WasNotPaused),

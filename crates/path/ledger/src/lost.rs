@@ -194,7 +194,7 @@ impl Ledger {
                 Becomes::Queued => {
                     sum.queued += moved;
                     if let Ok(next_hop) = claim.next_hop.parse() {
-                        self.wakeups().queued(&next_hop);
+                        self.wake_for(&next_hop);
                     }
                 }
             }

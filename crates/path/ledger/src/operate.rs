@@ -293,7 +293,7 @@ impl Ledger {
             preview.filter
         );
         self.record(act.kind(), by, &detail).await?;
-        self.wake_for(&allowed, &act);
+        self.wake_acted_on(&allowed, &act);
         Ok(result)
     }
 
@@ -454,20 +454,20 @@ impl Ledger {
         Ok(())
     }
 
-    fn wake_for(&self, rows: &[&PreviewRow], act: &Act) {
+    fn wake_acted_on(&self, rows: &[&PreviewRow], act: &Act) {
         match act {
             Act::Retry | Act::Release => {
-                self.wakeups().categorizing();
+                self.wake_categorizer();
                 for row in rows {
                     if let Ok(Some(hop)) = HopKey::from_column(&row.next_hop) {
-                        self.wakeups().queued(&hop);
+                        self.wake_for(&hop);
                     }
                 }
             }
             Act::Reroute {
                 next_hop: Some(hop),
-            } => self.wakeups().queued(hop),
-            Act::Reroute { next_hop: None } => self.wakeups().categorizing(),
+            } => self.wake_for(hop),
+            Act::Reroute { next_hop: None } => self.wake_categorizer(),
             Act::Hold | Act::Return { .. } | Act::Discard | Act::Export => {}
         }
     }

@@ -281,7 +281,7 @@ impl Ledger {
 
     fn routed(&self, routed: &Routed) {
         match routed {
-            Routed::Queued { next_hop } => self.wakeups().queued(next_hop),
+            Routed::Queued { next_hop } => self.wake_for(next_hop),
             Routed::Expanded { children, .. } => self.recipients_stored(children),
             Routed::Later { .. }
             | Routed::Held { .. }

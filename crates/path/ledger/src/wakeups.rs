@@ -1,11 +1,14 @@
 //! Hints that something can be done now. Losing one costs a poll interval, never a message.
+//!
+//! What was queued by this node is told to the others too ([`Ledger::hear_neighbours`]): one of them may have room for it,
+//! or its mail for the same hop waits for just that.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::HopKey;
+use crate::{HopKey, Ledger};
 
 /// Hops named in one hint; past that the next poll finds the rest.
 const HOPS_NAMED: usize = 4096;
@@ -46,5 +49,38 @@ impl Wakeups {
 
     pub(crate) fn categorizing(&self) {
         self.categorizer.notify_one();
+    }
+}
+
+/// What other nodes hear when something is to be categorized. No hop is called so.
+const CATEGORIZING: &str = "categorizing";
+
+impl Ledger {
+    /// Something was queued for `hop`: rings here, and at other nodes when there are any.
+    pub(crate) fn wake_for(&self, hop: &HopKey) {
+        self.wakeups().queued(hop);
+        if self.nodes_at_work() > 1 {
+            self.book.store.tell_others(&hop.to_string());
+        }
+    }
+
+    /// Something is to be categorized.
+    pub(crate) fn wake_categorizer(&self) {
+        self.wakeups().categorizing();
+        if self.nodes_at_work() > 1 {
+            self.book.store.tell_others(CATEGORIZING);
+        }
+    }
+
+    /// Rings here for what other nodes have queued. Never ends.
+    pub async fn hear_neighbours(&self) {
+        loop {
+            let word = self.book.store.next_word().await;
+            if word == CATEGORIZING {
+                self.wakeups().categorizing();
+            } else if let Ok(hop) = word.parse() {
+                self.wakeups().queued(&hop);
+            }
+        }
     }
 }

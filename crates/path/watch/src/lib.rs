@@ -11,6 +11,7 @@
 //!   sweep      lost claims -> queued | held      due rows -> decide (pure) -> report composed -> one unit a message
 //!   heartbeat  the node lives, or has been replaced, or must start anew
 //!   neighbours other nodes that give no sign of life are fenced; what they had claimed comes back
+//!   words      hints of other nodes that something was queued
 //!   reconcile  what is overdue, what waits for a way that is no longer there       -> alarms
 //!   audit      the whole book is added up                                           -> alarms
 //!   search     new words come into the index by batches
@@ -132,6 +133,11 @@ impl Watch {
             beat(room.clone(), beats.clone())
         });
         watch.keep("neighbours", &room, |room| neighbours(room.clone()));
+        let ledger = room.ledger.clone();
+        watch.keep("words", &room, move |_| {
+            let ledger = ledger.clone();
+            async move { ledger.hear_neighbours().await }
+        });
         let (reconciled, audited) = (alarms.clone(), alarms);
         watch.keep("reconcile", &room, move |room| {
             reconcile::run(room.clone(), reconciled.clone())

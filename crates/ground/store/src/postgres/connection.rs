@@ -13,6 +13,7 @@ use futures_util::TryStreamExt;
 use ground_world::net::Stream;
 use ground_world::tls::{TlsClient, TlsError, Verify};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
@@ -26,12 +27,17 @@ use crate::{Row, StoreError, Value};
 /// go when there are more.
 const PREPARED: usize = 512;
 
+/// Notifications that nobody has taken yet; each is a hint, and may be lost.
+const HEARD_MAX: usize = 256;
+
 /// A connection with its statements. Dropped, it is closed at once, whatever is under way.
 pub(super) struct Connection {
     client: Client,
     statements: HashMap<Box<str>, Statement>,
     /// Set when the server warns, as it does when a commit could not wait for its standby.
     warned: Arc<AtomicBool>,
+    /// What was notified to this connection.
+    heard: mpsc::Receiver<Heard>,
     pump: tokio::task::JoinHandle<()>,
 }
 
@@ -39,6 +45,13 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.pump.abort();
     }
+}
+
+/// A notification.
+pub(super) struct Heard {
+    /// The process of the server whose client said it.
+    pub(super) from: i32,
+    pub(super) words: String,
 }
 
 /// What one statement did.
@@ -60,6 +73,7 @@ impl Connection {
         let (client, mut connection) = logged_in.map_err(|error| translate(&error).told())?;
         let warned = Arc::new(AtomicBool::new(false));
         let warns = Arc::clone(&warned);
+        let (hears, heard) = mpsc::channel(HEARD_MAX);
         let pump = tokio::spawn(async move {
             while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
                 match message {
@@ -67,6 +81,12 @@ impl Connection {
                         tracing::debug!(notice = notice.message(), "the database says");
                         if notice.severity() == "WARNING" {
                             warns.store(true, Ordering::Release);
+                        }
+                    }
+                    Ok(AsyncMessage::Notification(said)) => {
+                        let (from, words) = (said.process_id(), said.payload().to_owned());
+                        if hears.try_send(Heard { from, words }).is_err() {
+                            tracing::debug!("a notification was one too many");
                         }
                     }
                     Ok(_) => {}
@@ -81,6 +101,7 @@ impl Connection {
             client,
             statements: HashMap::new(),
             warned,
+            heard,
             pump,
         })
     }
@@ -93,6 +114,11 @@ impl Connection {
     /// Whether the server has warned since this was asked last.
     pub(super) fn take_warning(&self) -> bool {
         self.warned.swap(false, Ordering::AcqRel)
+    }
+
+    /// The next notification; none when the connection has ended.
+    pub(super) async fn heard(&mut self) -> Option<Heard> {
+        self.heard.recv().await
     }
 
     /// Runs statements without values. The first poll sends them.
