@@ -405,10 +405,14 @@ const SCHEMA: Sql = Sql::each(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_engines_have_the_same_tables_and_columns() {
-    // What PostgreSQL has besides: bodies in rows, and the counts behind two views.
-    const OWN: [&str; 6] = [
+    // What PostgreSQL has besides: bodies in rows, the counts behind two views, and the views for people.
+    const OWN: [&str; 10] = [
         "body_chunk.",
         "body_file.",
+        "by_next_hop.",
+        "history.",
+        "nodes.",
+        "pending.",
         "tally_change.",
         "tally_kept.",
         "total_change.",
@@ -471,5 +475,35 @@ async fn heard_by(hears: &Store, says: &Store, wanted: &str) {
         if heard.is_ok_and(|word| word == wanted) {
             return;
         }
+    }
+}
+
+const A_RECIPIENT: &str = "INSERT INTO body (id, size, checksum, content) VALUES (1, 1, decode(repeat('00', 32), 'hex'), 'x'); \
+     INSERT INTO message (id, received_at, sender, size, body, origin, listener, peer, helo, tls, auth, body_type, smtputf8, \
+       ret, envid, message_id, subject, pending) \
+     VALUES (1234567890123456789, 1, 'a@here.test', 1, 1, 'smtp', '', '', '', '', '', '7bit', 0, '', '', '', '', 1); \
+     INSERT INTO recipient (id, message, address, orcpt, notify, state, next_hop, attempts, accepted_at, retry_at, deadline_at, \
+       expires_at, last_reply, last_peer) \
+     VALUES (1, 1234567890123456789, 'b@far.test', '', 0, 'queued', 'mx:far.test', 0, 1, 1, 2, 3, '', '');";
+
+/// What docs/views.md tells operators to run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_role_sees_the_views_and_nothing_else() {
+    let server = PrivateServer::start();
+    drop(open(&server.database("shown")).await);
+    server.sql("shown", A_RECIPIENT);
+    let manual = include_str!("../../../../docs/views.md");
+    let role = manual.split("```sql\n").nth(1).expect("the first example");
+    let role = role.split("```").next().expect("its end");
+    server.sql("shown", role);
+    let as_reader = |text: &str| server.sql("shown", &format!("SET ROLE postrider_reader; {text}"));
+    let shown = as_reader("SELECT message, state, accepted_at < now() FROM pending");
+    assert_eq!(shown, "SET\n128GGYHYYK08N|queued|t");
+    for view in ["by_next_hop", "history", "nodes"] {
+        as_reader(&format!("SELECT * FROM {view}"));
+    }
+    for table in ["account", "body", "mail", "message", "recipient"] {
+        let may = format!("SELECT has_table_privilege('postrider_reader', '{table}', 'SELECT')");
+        assert_eq!(server.sql("shown", &may), "f", "{table}");
     }
 }

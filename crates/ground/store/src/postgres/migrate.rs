@@ -8,7 +8,7 @@ use crate::migration::{self, Applied, Step};
 use crate::{StoreError, Value};
 
 /// In order, without gaps. A step that a release has shipped is never changed again.
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         number: 1,
         name: "ledger",
@@ -18,6 +18,11 @@ const STEPS: [Step; 2] = [
         number: 2,
         name: "directory and mailbox",
         text: include_str!("../../schema/postgres/002_directory_and_mailbox.sql"),
+    },
+    Step {
+        number: 3,
+        name: "views",
+        text: include_str!("../../schema/postgres/003_views.sql"),
     },
 ];
 
