@@ -4,7 +4,7 @@
 //! loaded and stopped, one after the other (A B A B), so that a drift of the machine meets all alike. Medians over the
 //! rounds are printed. The generator and the sink are processes of their own; their CPU is not in the figures.
 
-mod backlog;
+pub(crate) mod backlog;
 pub(crate) mod contestant;
 mod floor;
 pub(crate) mod measure;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
-use contestant::Contestant;
+use contestant::{Contestant, Postrider};
 use measure::Case;
 use result::Results;
 
@@ -144,8 +144,8 @@ impl Arguments {
         let postfix = (!self.without_postfix).then_some(Contestant::Postfix);
         // Each server is started in a folder of its own.
         let postrider = self.postrider.as_ref().map(|binary| {
-            let absolute = std::path::absolute(binary).unwrap_or_else(|_| binary.clone());
-            Contestant::Postrider(absolute)
+            let binary = std::path::absolute(binary).unwrap_or_else(|_| binary.clone());
+            Contestant::Postrider(Postrider { binary, node: None })
         });
         let floor = self.floor.then_some(Contestant::Floor);
         [postfix, postrider, floor].into_iter().flatten().collect()

@@ -10,6 +10,7 @@ mod dialogue;
 mod floor;
 mod histogram;
 mod load;
+mod nodes;
 mod outage;
 mod proc;
 mod sink;
@@ -37,6 +38,8 @@ enum Command {
     Compare(compare::Arguments),
     /// What a dead next hop with a full queue costs Postrider, and what it costs mail for others
     Outage(outage::Arguments),
+    /// Several nodes of Postrider on one PostgreSQL server: what they accept together, and how a full queue lists
+    Nodes(nodes::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Floor(arguments) => on_one_thread(floor::run(arguments)),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Outage(arguments) => outage::run(&arguments),
+        Command::Nodes(arguments) => nodes::run(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

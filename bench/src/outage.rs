@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::compare::contestant::{Contestant, Destination, Server, free_address};
+use crate::compare::contestant::{Contestant, Destination, Postrider, Server, free_address};
 use crate::compare::measure::wait_until_quiet;
 use crate::compare::peers::{Sink, generator, offer};
 use crate::load::Report;
@@ -62,7 +62,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn measure(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
     let (dead, others) = (free_address()?, Sink::start()?);
     let alive = others.address;
-    let contestant = Contestant::Postrider(std::path::absolute(&arguments.postrider)?);
+    let contestant = Contestant::Postrider(Postrider {
+        binary: std::path::absolute(&arguments.postrider)?,
+        node: None,
+    });
     let destination = Destination::Outage { dead, alive };
     let server = Server::start(&contestant, &folder.join("server"), destination)?;
     let bench = Bench {

@@ -94,7 +94,7 @@ pub fn run(
 }
 
 /// How long the command takes as a whole, its own start included: the median of five.
-fn seconds(command: &mut Command) -> anyhow::Result<f64> {
+pub fn seconds(command: &mut Command) -> anyhow::Result<f64> {
     let mut took = Vec::new();
     for _ in 0..5 {
         let begun = Instant::now();

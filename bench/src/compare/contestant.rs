@@ -23,10 +23,28 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub enum Contestant {
     /// Debian's, from its usual place, as a private instance.
     Postfix,
-    /// Ours, from this binary.
-    Postrider(PathBuf),
+    /// Ours.
+    Postrider(Postrider),
     /// The bare floor in this binary.
     Floor,
+}
+
+/// Our server: from this binary, on SQLite in its folder, or as a node on a database.
+#[derive(Clone, Debug)]
+pub struct Postrider {
+    /// The program.
+    pub binary: PathBuf,
+    /// Which node on which database; none: alone on SQLite.
+    pub node: Option<Node>,
+}
+
+/// A node of several.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// The URL of its store.
+    pub store: String,
 }
 
 /// Where a contestant's mail goes.
@@ -82,7 +100,9 @@ impl Contestant {
     pub fn version(&self) -> anyhow::Result<String> {
         let output = match self {
             Self::Postfix => output(&mut postfix::version())?,
-            Self::Postrider(binary) => output(Command::new(binary).arg("--version"))?,
+            Self::Postrider(Postrider { binary, .. }) => {
+                output(Command::new(binary).arg("--version"))?
+            }
             Self::Floor => env!("CARGO_PKG_VERSION").to_owned(),
         };
         Ok(output.trim().to_owned())
@@ -100,8 +120,8 @@ impl Server {
         let address = free_address()?;
         match contestant {
             Contestant::Postfix => postfix::prepare(folder, address, destination)?,
-            Contestant::Postrider(binary) => {
-                postrider::prepare(binary, folder, address, destination)?;
+            Contestant::Postrider(ours) => {
+                postrider::prepare(ours, folder, address, destination)?;
             }
             Contestant::Floor => floor::prepare(folder, destination)?,
         }
@@ -119,7 +139,9 @@ impl Server {
     pub fn launch(&mut self) -> anyhow::Result<()> {
         let mut command = match &self.contestant {
             Contestant::Postfix => postfix::serve(&self.folder),
-            Contestant::Postrider(binary) => postrider::serve(binary, &self.folder),
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                postrider::serve(binary, &self.folder)
+            }
             Contestant::Floor => floor::serve(&self.folder, self.address)?,
         };
         let log = self.folder.join("server.log");
@@ -163,7 +185,9 @@ impl Server {
     pub fn list(&self) -> anyhow::Result<Command> {
         match &self.contestant {
             Contestant::Postfix => Ok(postfix::list(&self.folder)),
-            Contestant::Postrider(binary) => Ok(postrider::list(binary, &self.folder)),
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                Ok(postrider::list(binary, &self.folder))
+            }
             Contestant::Floor => bail!("the floor has no list"),
         }
     }
@@ -172,7 +196,9 @@ impl Server {
     pub fn first_page(&self) -> anyhow::Result<Command> {
         match &self.contestant {
             Contestant::Postfix => Ok(postfix::list(&self.folder)),
-            Contestant::Postrider(binary) => Ok(postrider::first_page(binary, &self.folder)),
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                Ok(postrider::first_page(binary, &self.folder))
+            }
             Contestant::Floor => bail!("the floor has no list"),
         }
     }
@@ -180,7 +206,9 @@ impl Server {
     /// How often the dead hop of an outage has been tried in vain.
     pub fn failures(&self) -> anyhow::Result<u64> {
         match &self.contestant {
-            Contestant::Postrider(binary) => postrider::failures(binary, &self.folder),
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                postrider::failures(binary, &self.folder)
+            }
             Contestant::Postfix | Contestant::Floor => bail!("only Postrider counts tries"),
         }
     }
@@ -189,7 +217,9 @@ impl Server {
     pub fn summary(&self) -> anyhow::Result<Command> {
         match &self.contestant {
             Contestant::Postfix => Ok(postfix::list(&self.folder)),
-            Contestant::Postrider(binary) => Ok(postrider::summary(binary, &self.folder)),
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                Ok(postrider::summary(binary, &self.folder))
+            }
             Contestant::Floor => bail!("the floor has no list"),
         }
     }
@@ -198,7 +228,9 @@ impl Server {
     pub fn delivered(&self) -> anyhow::Result<u64> {
         match &self.contestant {
             Contestant::Postfix => postfix::delivered(&self.folder),
-            Contestant::Postrider(binary) => postrider::delivered(binary, &self.folder),
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                postrider::delivered(binary, &self.folder)
+            }
             Contestant::Floor => bail!("the floor has no mailboxes"),
         }
     }

@@ -8,13 +8,13 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::contestant::{Destination, MAILBOXES, free_address, output};
+use super::contestant::{Destination, MAILBOXES, Node, Postrider, free_address, output};
 
 const CONFIG: &str = "postrider.toml";
 
 /// Writes the configuration, and the accounts when mail is to stay here.
 pub fn prepare(
-    binary: &Path,
+    ours: &Postrider,
     folder: &Path,
     address: SocketAddr,
     destination: Destination,
@@ -24,7 +24,8 @@ pub fn prepare(
         Destination::Held | Destination::Mailboxes => free_address()?,
         Destination::Relay(to) | Destination::Outage { alive: to, .. } => to,
     };
-    let mut config = config(folder, address, next_hop);
+    let binary = &ours.binary;
+    let mut config = config(&store(ours.node.as_ref(), folder), address, next_hop);
     if let Destination::Outage { dead, .. } = destination {
         config += &outage(dead);
     }
@@ -43,10 +44,18 @@ pub fn prepare(
     Ok(())
 }
 
-fn config(folder: &Path, address: SocketAddr, next_hop: SocketAddr) -> String {
+/// The lines that say where the rows are.
+fn store(node: Option<&Node>, folder: &Path) -> String {
+    match node {
+        None => format!("store = \"sqlite:{}/postrider.db\"", folder.display()),
+        Some(Node { name, store }) => format!("store = \"{store}\"\nnode = \"{name}\""),
+    }
+}
+
+fn config(store: &str, address: SocketAddr, next_hop: SocketAddr) -> String {
     format!(
         r#"hostname = "mx.bench.test"
-store = "sqlite:{}/postrider.db"
+{store}
 
 [[listener]]
 name = "mx"
@@ -59,8 +68,7 @@ max_commands = 10000000
 name = "out"
 address_space = ["*"]
 next_hop = "{next_hop}"
-"#,
-        folder.display()
+"#
     )
 }
 

@@ -1,7 +1,7 @@
 //! What was decided about a recipient.
 
 use ground_directory::Account;
-use wire_message::{Address, Class, EnhancedStatus, OriginalRecipient};
+use wire_message::{Address, Class, EnhancedStatus};
 use wire_smtp::reply::Reply;
 
 /// What a recipient is, with the reason in words.
@@ -23,7 +23,7 @@ pub enum Decision {
         reason: String,
     },
     /// Another address stands in its place: an alias of one target, or a catch-all. ENVID, NOTIFY, RET and ORCPT go on with
-    /// it and no report is due (RFC 3461 s5.2.7.2); see [`original_recipient`].
+    /// it and no report is due (RFC 3461 s5.2.7.2).
     Rewritten {
         /// What stands in its place. Its end is never [`End::Nobody`].
         to: Child,
@@ -166,16 +166,5 @@ impl Decision {
             ),
         };
         Some(Reply::new(code, status, &text))
-    }
-}
-
-/// The original recipient to keep with an address that stands in the place of `recipient`: the sender's ORCPT as it came,
-/// else the address as the sender gave it, so that reports name what the sender knows (RFC 3461 s4.2, s5.2.7.2).
-#[must_use]
-pub fn original_recipient(orcpt: &str, recipient: &Address) -> String {
-    if orcpt.is_empty() {
-        OriginalRecipient::from(recipient).to_string()
-    } else {
-        orcpt.to_owned()
     }
 }

@@ -33,7 +33,7 @@ mod expand;
 mod list;
 
 pub use asker::{Asker, Relay};
-pub use decision::{Child, Decision, End, original_recipient};
+pub use decision::{Child, Decision, End};
 pub use expand::{CHILDREN_MAX, DEPTH_MAX, Expansion, LOOKUPS_MAX};
 pub use list::{notify_of_members, reports_on_late_list, reports_on_lists};
 

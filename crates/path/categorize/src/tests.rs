@@ -149,13 +149,3 @@ async fn a_directory_that_cannot_be_asked_never_says_nobody() {
         decision.reason()
     );
 }
-
-#[test]
-fn the_original_recipient_stays_what_the_sender_knows() {
-    let given = address("te+am@here.test");
-    assert_eq!(original_recipient("", &given), "rfc822;te+2Bam@here.test");
-    assert_eq!(
-        original_recipient("rfc822;x@y.test", &given),
-        "rfc822;x@y.test"
-    );
-}

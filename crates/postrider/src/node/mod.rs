@@ -120,67 +120,67 @@ async fn open_book(store: Store, world: &World, settings: &Settings) -> Result<L
     Ok(ledger)
 }
 
+/// The floors in their order, and what answers requests about them.
+async fn furnish(
+    parts: NodeParts,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> Result<(Desk, Queue), NodeError> {
+    let (world, folder, settings) = (parts.world, parts.folder, Arc::new(parts.settings));
+    let data = settings.data_directory(&folder);
+    let certificates = Certificates {
+        world: world.clone(),
+        folder: folder.clone(),
+        data: data.clone(),
+    };
+    let tls = world.tls.server(certificates.of(&settings).await?)?;
+    let ledger = open_book(parts.store, &world, &settings).await?;
+    let (sender, receiver) = watch::channel(settings.clone());
+    let directory = rooms::directory(&ledger);
+    let queue = Queue::start(QueueParts {
+        ledger: ledger.clone(),
+        directory: directory.clone(),
+        settings: receiver.clone(),
+        config_folder: folder.clone(),
+    });
+    let handoff = queue.handoff();
+    let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver.clone(), data, handoff);
+    rooms.clock = parts.clock;
+    let watch = Arc::new(Watch::start(ledger, settings.clone())?);
+    tasks.spawn(resume(rooms.intake.clone(), stop.clone()));
+    tasks.spawn(certificates.clone().keep(tls.clone(), receiver));
+    let server = Server::start(ServerParts {
+        intake: rooms.intake.clone(),
+        tls: Some(tls.clone()),
+        config_directory: folder,
+    });
+    let desk = Desk {
+        server: Arc::new(Mutex::new(server.await?)),
+        settings: Arc::new(sender),
+        started: settings,
+        watch,
+        tls,
+        certificates,
+        rooms,
+        file: parts.file,
+    };
+    Ok((desk, queue))
+}
+
 impl Node {
     /// Starts everything. When this answers, mail is taken.
     ///
     /// # Errors
     /// [`NodeError`]; everything is stopped again then.
     pub async fn start(parts: NodeParts) -> Result<Self, NodeError> {
-        let NodeParts {
-            settings,
-            folder,
-            file,
-            world,
-            store,
-            socket,
-            clock,
-        } = parts;
-        let settings = Arc::new(settings);
-        let data = settings.data_directory(&folder);
-        let certificates = Certificates {
-            world: world.clone(),
-            folder: folder.clone(),
-            data: data.clone(),
-        };
+        let (socket, world) = (parts.socket.clone(), parts.world.clone());
         // First of all: whoever runs here already keeps what is here.
         let control = match &socket {
             Some(path) => Some(listen(&world, path).await?),
             None => None,
         };
-        let tls = world.tls.server(certificates.of(&settings).await?)?;
-        let ledger = open_book(store, &world, &settings).await?;
-        let (sender, receiver) = watch::channel(settings.clone());
-        let directory = rooms::directory(&ledger);
-        let queue = Queue::start(QueueParts {
-            ledger: ledger.clone(),
-            directory: directory.clone(),
-            settings: receiver.clone(),
-            config_folder: folder.clone(),
-        });
-        let handoff = queue.handoff();
-        let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver.clone(), data, handoff);
-        rooms.clock = clock;
-        let watch = Arc::new(Watch::start(ledger, settings.clone())?);
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(resume(rooms.intake.clone(), stop.clone()));
-        tasks.spawn(certificates.clone().keep(tls.clone(), receiver));
-        let server = Server::start(ServerParts {
-            intake: rooms.intake.clone(),
-            tls: Some(tls.clone()),
-            config_directory: folder,
-        })
-        .await?;
-        let desk = Desk {
-            settings: Arc::new(sender),
-            server: Arc::new(Mutex::new(server)),
-            started: settings,
-            watch,
-            tls,
-            certificates,
-            rooms,
-            file,
-        };
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let (desk, queue) = furnish(parts, &stop, &mut tasks).await?;
         if let Some(listener) = control {
             let desk = desk.clone();
             tasks.spawn(control::serve(listener, world, move |request| {
