@@ -214,6 +214,15 @@ impl Store {
         }
     }
 
+    /// Whether other nodes may have the same rows.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match &self.shared.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Postgres(_) => true,
+        }
+    }
+
     /// Says a word to the other nodes on the same database, soon: a hint, which may be lost, and which nobody waits for. No
     /// line end may stand in it. Where there can be no other node nothing happens.
     pub fn tell_others(&self, word: &str) {

@@ -315,6 +315,11 @@ const DOWN: Sql = Sql::new(
        retry_at = $2, failures = $3, changed_at = $4, last_reply = $5, last_peer = $6",
 );
 
+/// Only as it was seen.
+const PROBE: Sql = Sql::new(
+    "UPDATE next_hop SET retry_at = $3 WHERE key = $1 AND state = 'down' AND retry_at = $2",
+);
+
 const UP: Sql = Sql::new(
     "UPDATE next_hop SET state = 'up', retry_at = 0, failures = 0, changed_at = $2, last_reply = '', \
      paused_by = NULL, paused_until = NULL, reason = NULL \
@@ -403,6 +408,26 @@ impl Ledger {
         );
         self.book.store.write(unit).await?;
         Ok(())
+    }
+
+    /// Takes on the next try of a hop that is down and was seen as `status`: of several nodes one tries, and the others leave
+    /// it alone for the time of a lease. Whether this one may.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn hop_probe(&self, status: &HopStatus) -> Result<bool, LedgerError> {
+        if self.nodes_at_work() == 1 {
+            return Ok(true);
+        }
+        let (seen, until) = (status.retry_at, self.now() + self.options().lease);
+        let mut unit = Unit::new();
+        let values = vec![
+            status.key.value(),
+            seen.as_millis().into(),
+            until.as_millis().into(),
+        ];
+        unit.write_exactly(1, PROBE, values);
+        Ok(self.write_guarded(unit).await? == crate::Guarded::Done)
     }
 
     /// A next hop answered. Changes nothing unless it was down.

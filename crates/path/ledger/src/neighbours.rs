@@ -64,6 +64,9 @@ impl Ledger {
         let at_work = serving.iter().filter(|node| !node.draining).count();
         let at_work = u32::try_from(at_work).unwrap_or(u32::MAX);
         self.book.life.at_work.store(at_work, Ordering::Relaxed);
+        let first = serving.iter().min_by_key(|node| &node.name);
+        let first = first.is_none_or(|node| node.epoch == self.epoch());
+        self.book.life.first.store(first, Ordering::Relaxed);
         let silent = neighbours.silent(serving, self.world().clock.instant());
         let mut fenced = Vec::new();
         for node in silent.into_iter().filter(|one| one.epoch != self.epoch()) {

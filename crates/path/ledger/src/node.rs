@@ -144,6 +144,8 @@ pub(crate) struct Life {
     trouble: Mutex<Option<StoreError>>,
     /// Nodes that share the work, this one included.
     pub(crate) at_work: AtomicU32,
+    /// Whether it comes first of all nodes.
+    pub(crate) first: AtomicBool,
 }
 
 impl Life {
@@ -158,6 +160,7 @@ impl Life {
             draining: AtomicBool::new(draining),
             trouble: Mutex::default(),
             at_work: AtomicU32::new(1),
+            first: AtomicBool::new(true),
         }
     }
 
@@ -286,6 +289,13 @@ impl Ledger {
     #[must_use]
     pub fn nodes_at_work(&self) -> u32 {
         self.book.life.at_work.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Whether this node does what one node can do for all: the index of the search, old history. Which one it is may change
+    /// at any time, and for a moment it may be two or none.
+    #[must_use]
+    pub fn keeps_house(&self) -> bool {
+        self.book.life.first.load(Ordering::Relaxed)
     }
 
     /// The node has ended in good order: what it still has claimed comes back at once, and nobody has to fence it.

@@ -18,7 +18,9 @@ const WORDS_AT_ONCE: u32 = 2000;
 
 pub(crate) async fn history(room: Room) {
     loop {
-        if let Err(error) = pass(&room).await {
+        if room.ledger.keeps_house()
+            && let Err(error) = pass(&room).await
+        {
             tracing::warn!(%error, "history could not be pruned");
         }
         room.sleep(room.settings().watch.prune_interval).await;

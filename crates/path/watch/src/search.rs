@@ -14,7 +14,9 @@ const BATCH: u32 = 1000;
 
 pub(crate) async fn run(room: Room) {
     loop {
-        if let Err(error) = pass(&room).await {
+        if room.ledger.keeps_house()
+            && let Err(error) = pass(&room).await
+        {
             tracing::warn!(%error, "new words could not be brought into the index");
         }
         room.sleep(SEARCH_INTERVAL).await;

@@ -160,3 +160,24 @@ async fn mail_is_late_only_when_no_node_was_there() {
     book.restart().await;
     assert!(book.ledger.downtime() <= BEAT);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_several_nodes_one_tries_a_hop_that_is_down() {
+    let book = book().await;
+    let other = another(&book, "node2").await;
+    for ledger in [&book.ledger, &other] {
+        let seen = &mut Neighbours::default();
+        ledger.look_at_neighbours(seen).await.unwrap();
+    }
+    let hop = crate::fixture::hop();
+    let retry_at = book.now();
+    let down = book.ledger.hop_down(&hop, retry_at, 1, "refused", "mx");
+    down.await.unwrap();
+    let status = other.hop(&hop).await.unwrap();
+    assert!(other.hop_probe(&status).await.unwrap());
+    assert!(!book.ledger.hop_probe(&status).await.unwrap());
+    // Whoever tries may die of it.
+    let status = other.hop(&hop).await.unwrap();
+    assert!(status.opens_at() <= book.now() + book.ledger.options().lease);
+    assert!(book.ledger.keeps_house() && !other.keeps_house());
+}
