@@ -54,7 +54,7 @@ impl Real {
         let mut next: Option<Time> = None;
         for row in &rows {
             let text = |name: &str| row.get(name).and_then(Value::as_str);
-            if matches!(text("state"), Some("in_flight" | "categorizing")) {
+            if text("state") == Some("in_flight") {
                 return Ok(Pace::Busy);
             }
             let moments = ["next_try", "deadline_at"].map(|name| text(name)?.parse::<Time>().ok());
