@@ -97,3 +97,32 @@ pub(crate) fn settings(table: &Table) -> Result<Settings> {
         anyhow!("expected settings, got: {}", problems.join("; "))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_one_story_never_listen_at_the_same_address() {
+        for (node, first) in [
+            ("node1", "127.0.0.1:25"),
+            ("node2", "127.0.0.2:25"),
+            ("node23", "127.0.0.23:25"),
+            ("operator", "127.0.0.1:25"),
+        ] {
+            let table = table(node, "", Table::new()).unwrap();
+            assert_eq!(table["listener"][0]["address"].as_str(), Some(first));
+            assert_eq!(
+                table["listener"][3]["address"].as_str(),
+                Some("unix:lmtp.sock")
+            );
+        }
+        let elsewhere =
+            "[[listener]]\nname = \"mx\"\nprotocol = \"smtp\"\naddress = \"192.0.2.1:25\"";
+        let table = table("node2", elsewhere, Table::new()).unwrap();
+        assert_eq!(
+            table["listener"][0]["address"].as_str(),
+            Some("192.0.2.1:25")
+        );
+    }
+}
