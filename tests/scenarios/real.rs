@@ -1,10 +1,10 @@
-//! The same stories, told to the built binary. One that cannot be is ignored, and listed with its reason.
+//! The same stories, told to the built binary. One that cannot be in this run is ignored, and listed with its reason.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use testkit::{Shelved, shelf, tell_real};
+use testkit::{Shelved, not_real, shelf, tell_real};
 
 /// The server under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_postrider");
@@ -16,8 +16,7 @@ fn main() -> ExitCode {
 }
 
 fn trial(Shelved { name, story }: Shelved) -> Trial {
-    let why = story.as_ref().ok().and_then(|story| story.simulated_only());
-    let kind = why.map(|why| format!("simulated only: {why}"));
+    let kind = story.as_ref().ok().and_then(not_real);
     let ignored = kind.is_some();
     Trial::test(name, move || Ok(tell_real(&story?, Path::new(BINARY))?))
         .with_kind(kind.unwrap_or_default())

@@ -1,5 +1,7 @@
 //! A node's configuration: a story's own settings over those that every story has.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use anyhow::{Result, anyhow};
 use ground_settings::Settings;
 use toml::{Table, Value};
@@ -28,6 +30,9 @@ protocol = "lmtp"
 address = "unix:lmtp.sock"
 "#;
 
+/// Where the settings of a story let its nodes listen. Each node has an address of its own there: `node2` has 127.0.0.2.
+const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
 /// The whole configuration of a node: what `story` says, then what `world` says, then what every story has.
 pub(crate) fn table(node: &str, story: &str, world: Table) -> Result<Table> {
     let mut whole: Table = story
@@ -37,7 +42,32 @@ pub(crate) fn table(node: &str, story: &str, world: Table) -> Result<Table> {
     for below in [world, names.parse()?, LISTENERS.parse()?] {
         lay(&mut whole, below);
     }
+    let own = address(node);
+    move_listeners(&mut whole, |listener| match listener {
+        SocketAddr::V4(here) if *here.ip() == HERE => SocketAddr::new(own.into(), here.port()),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => listener,
+    });
     Ok(whole)
+}
+
+/// The address of a node: the number at the end of its name is its last octet.
+fn address(node: &str) -> Ipv4Addr {
+    let [first, second, third, last] = HERE.octets();
+    let number = node.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    Ipv4Addr::new(first, second, third, number.parse().unwrap_or(last))
+}
+
+/// Has every TCP listener listen somewhere else.
+pub(crate) fn move_listeners(table: &mut Table, to: impl Fn(SocketAddr) -> SocketAddr) {
+    let listeners = table.get_mut("listener").and_then(Value::as_array_mut);
+    for listener in listeners.into_iter().flatten() {
+        let Some(address) = listener.get_mut("address") else {
+            continue;
+        };
+        if let Some(Ok(tcp)) = address.as_str().map(str::parse) {
+            *address = to(tcp).to_string().into();
+        }
+    }
 }
 
 /// What `above` says, and `below` wherever it says nothing.
@@ -66,4 +96,33 @@ pub(crate) fn settings(table: &Table) -> Result<Settings> {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         anyhow!("expected settings, got: {}", problems.join("; "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_one_story_never_listen_at_the_same_address() {
+        for (node, first) in [
+            ("node1", "127.0.0.1:25"),
+            ("node2", "127.0.0.2:25"),
+            ("node23", "127.0.0.23:25"),
+            ("operator", "127.0.0.1:25"),
+        ] {
+            let table = table(node, "", Table::new()).unwrap();
+            assert_eq!(table["listener"][0]["address"].as_str(), Some(first));
+            assert_eq!(
+                table["listener"][3]["address"].as_str(),
+                Some("unix:lmtp.sock")
+            );
+        }
+        let elsewhere =
+            "[[listener]]\nname = \"mx\"\nprotocol = \"smtp\"\naddress = \"192.0.2.1:25\"";
+        let table = table("node2", elsewhere, Table::new()).unwrap();
+        assert_eq!(
+            table["listener"][0]["address"].as_str(),
+            Some("192.0.2.1:25")
+        );
+    }
 }

@@ -141,6 +141,12 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
             words.expect("only")?;
             Statement::SimulatedOnly(words.word("why")?.to_owned())
         }
+        "real" => {
+            for word in ["on", "postgres", "only"] {
+                words.expect(word)?;
+            }
+            Statement::RealOnPostgresOnly(words.word("why")?.to_owned())
+        }
         "domain" | "account" | "alias" => Statement::Directory(directory(word, words)?),
         "dns" => dns(words)?,
         "disk" => match words.word("full or free")? {
@@ -152,6 +158,7 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
         "stop" => node(words, NodeChange::Stop)?,
         "crash" => node(words, NodeChange::Crash)?,
         "forget" => node(words, NodeChange::Forget)?,
+        "on" => Statement::On(words.word("a node's name")?.to_owned()),
         _ => return Ok(None),
     }))
 }

@@ -2,9 +2,10 @@
 //!
 //! **For what.** A scenario is one story in a text file under `tests/scenarios/`: who connects and what is said, what peers and
 //! the DNS do, how long it takes, and what an operator must see afterwards. `docs/scenarios.md` is the language's manual.
-//! [`tell_simulated`] runs one story in this process: the server's own node on [`ground_world::World::simulated`], a store on
+//! [`tell_simulated`] runs one story in this process: the server's own nodes on [`ground_world::World::simulated`], a store on
 //! the simulated disk, tokio's clock paused, so that four days of waiting take moments and each run is the same run.
-//! [`tell_real`] tells the same story to the built binary.
+//! [`tell_real`] tells the same story to the built binary. Where `POSTRIDER_TEST_POSTGRES` names a server, the store of both is a
+//! new database there.
 //!
 //! **The way through.** `words.rs` cuts a line · `story.rs` and `grammar.rs` read a file into statements (`statement.rs`), or
 //! say by line what was expected · `tell.rs` performs them on a stage (`stage.rs`), which is `simulated.rs` or `real.rs`, with
@@ -13,7 +14,7 @@
 //!
 //! **Never.** No statement looks into a node's memory: what a story can see, an operator can see. No traffic leaves the machine.
 //!
-//! **Limits.** A client waits [`PATIENCE`] for a reply. A real story has one node at a time, and 254 addresses.
+//! **Limits.** A client waits [`PATIENCE`] for a reply. A real story has 254 addresses, and on SQLite one node at a time.
 
 mod answers;
 mod client;
@@ -32,7 +33,7 @@ mod tell;
 mod words;
 
 pub use client::PATIENCE;
-pub use real::tell_real;
+pub use real::{not_real, tell_real};
 pub use shelf::{Shelved, shelf};
 pub use simulated::tell_simulated;
 pub use story::{Failure, Story};

@@ -1,8 +1,9 @@
-//! The real stage: the built binary in a temporary folder, its own commands, a real SQLite file, sockets, a DNS server and
-//! peers on this machine. Only the server's clock is moved.
+//! The real stage: the built binary in a temporary folder, its own commands, a real SQLite file or a new database of the
+//! PostgreSQL server that the run is about, sockets, a DNS server and peers on this machine. Only the servers' clocks are moved.
 
 mod address;
 mod hang;
+mod house;
 mod names;
 mod pace;
 mod program;
@@ -16,18 +17,18 @@ use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use ground_settings::Endpoint;
 use ground_store::Store;
+use ground_store::contract::Database;
 use ground_world::clock::ClockControl;
 use ground_world::net::{ConnectOptions, Stream};
 use ground_world::{Time, World, WorldOptions};
 use postrider::control::{DirectoryChange, Verb};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::client::PATIENCE;
 use crate::config;
 use crate::pattern::{Answer, Beginning};
 use crate::peer::{Peer, Reach, Rule, Temper};
-use crate::simulated::{door, written};
+use crate::simulated::{NOBODY, door, written};
 use crate::stage::{Stage, Written};
 use crate::statement::{DnsLine, Letter, Listing, NodeChange, Operation, Room};
 use crate::story::{Failure, Story};
@@ -35,12 +36,13 @@ use crate::tell;
 
 use address::StandIns;
 use hang::Hang;
+use house::House;
 use names::Names;
-use program::{Program, Server, rows};
+use program::{Program, rows};
 
 /// Waits that cannot be jumped over are short, and the sweeps look often.
 const SETTINGS: &str = r#"
-store = "sqlite:./data/book.db"
+data_directory = "data"
 [watch]
 sweep_interval = "100ms"
 reconcile_interval = "1s"
@@ -57,11 +59,15 @@ attempts = 2
 /// Between two looks.
 const A_MOMENT: Duration = Duration::from_millis(5);
 
-/// The database in the story's folder.
-const STORE: &str = "data/book.db";
-
-/// The node that is meant before any was started.
-const FIRST_NODE: &str = "node1";
+/// Why a story is not told to the built binary in this run, when it is not.
+#[must_use]
+pub fn not_real(story: &Story) -> Option<String> {
+    if let Some(why) = story.simulated_only() {
+        return Some(format!("simulated only: {why}"));
+    }
+    let why = story.real_on_postgres_only()?;
+    (!Database::is_meant()).then(|| format!("real on postgres only: {why}"))
+}
 
 /// Tells a story to the built binary.
 ///
@@ -71,12 +77,14 @@ pub fn tell_real(story: &Story, binary: &Path) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| story.cannot_begin(error.into()))?;
+        .map_err(|error| story.without_a_stage(error.into()))?;
     runtime.block_on(async {
         let stage = Real::build(story, binary).await;
-        let mut stage = stage.map_err(|error| story.cannot_begin(error))?;
+        let mut stage = stage.map_err(|error| story.without_a_stage(error))?;
         let told = tell::tell(story, &mut stage).await;
-        told.map_err(|failure| stage.with_last_words(failure))
+        let told = told.map_err(|failure| stage.with_last_words(failure));
+        let down = stage.house.take_down().await;
+        told.and(down.map_err(|error| story.without_a_stage(error)))
     })
 }
 
@@ -87,12 +95,9 @@ struct Real {
     start: Time,
     /// How much of the time since then was jumped over.
     jumped: Duration,
-    program: Program,
-    _folder: TempDir,
+    house: House,
     /// What the story's settings say.
     settings: String,
-    node: String,
-    server: Option<Server>,
     stand_ins: StandIns,
     names: Names,
     peers: BTreeMap<String, Peer>,
@@ -104,80 +109,70 @@ impl Real {
         let options = WorldOptions::default();
         let (world, clock) = World::real_with_clock_control(&options, Duration::ZERO)?;
         let names = Names::start(Ipv4Addr::LOCALHOST.into()).await?;
-        let folder = TempDir::new()?;
-        std::fs::create_dir(folder.path().join("data"))?;
-        let real = Real {
+        let mut real = Real {
             start: world.clock.now(),
             world,
             clock,
             jumped: Duration::ZERO,
-            program: Program {
-                binary: binary.to_owned(),
-                folder: folder.path().to_owned(),
-            },
-            _folder: folder,
+            house: House::build(binary).await?,
             settings: String::new(),
-            node: FIRST_NODE.to_owned(),
-            server: None,
             // A port in use is nobody else's.
             stand_ins: StandIns::of(story, names.address().port())?,
             names,
             peers: BTreeMap::new(),
             hanging: BTreeMap::new(),
         };
-        real.write_config()?;
+        real.write_configs()?;
         Ok(real)
     }
 
     fn with_last_words(&self, failure: Failure) -> Failure {
-        let last = self.program.last_words();
+        let last = self.house.last_words();
         let error = anyhow!("{:#}\n  the log ends so:\n  {last}", failure.error);
         Failure { error, ..failure }
     }
 
-    /// The whole configuration: listeners take free ports, and the clock starts where the story's is.
-    fn configuration(&self) -> Result<toml::Table> {
+    /// The whole configuration of a node: listeners take free ports, and the clock starts where the story's is.
+    fn configuration(&self, node: &str) -> Result<toml::Table> {
         let ahead = self.jumped.as_millis();
         let test = format!(
-            "dns.servers = [\"{}\"]\n[test]\nclock_control = true\nclock_ahead = \"{ahead}ms\"\ndetours = {:?}",
+            "store = {:?}\ndns.servers = [\"{}\"]\n[test]\nclock_control = true\nclock_ahead = \"{ahead}ms\"\ndetours = {:?}",
+            self.house.store(),
             self.names.address(),
             self.stand_ins.detours(),
         );
         let here = config::lay_over(&test, SETTINGS)?;
-        let mut table = config::table(&self.node, &self.settings, here)?;
-        let listeners = table
-            .get_mut("listener")
-            .and_then(toml::Value::as_array_mut);
-        for listener in listeners.into_iter().flatten() {
-            let address = listener.get_mut("address");
-            let is_tcp = |text: &str| text.parse::<SocketAddr>().is_ok();
-            if let Some(address) = address.filter(|text| text.as_str().is_some_and(is_tcp)) {
-                *address = "127.0.0.1:0".into();
-            }
-        }
+        let mut table = config::table(node, &self.settings, here)?;
+        let anywhere = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+        config::move_listeners(&mut table, |_| anywhere);
         Ok(table)
     }
 
-    fn write_config(&self) -> Result<()> {
-        let text = toml::to_string(&self.configuration()?)?;
-        Ok(std::fs::write(self.program.config(), text)?)
+    /// Every node's; those that run read theirs when they are told to.
+    fn write_configs(&mut self) -> Result<()> {
+        for (name, program) in self.house.programs() {
+            let text = toml::to_string(&self.configuration(name)?)?;
+            std::fs::write(program.config(), text)?;
+        }
+        Ok(())
     }
 
     async fn start_node(&mut self, name: &str) -> Result<()> {
-        if self.server.is_some() {
-            bail!("expected no node to run, and {:?} does", self.node);
-        }
-        name.clone_into(&mut self.node);
-        self.write_config()?;
-        let settings = config::settings(&self.configuration()?)?;
-        self.server = Some(self.program.serve(settings.listeners.len()).await?);
-        Ok(())
+        self.house.furnish(name)?;
+        self.write_configs()?;
+        let settings = config::settings(&self.configuration(name)?)?;
+        self.house.start(name, settings.listeners.len()).await
+    }
+
+    /// Whose commands the story's people use.
+    fn program(&self) -> Result<&Program> {
+        self.house.program()
     }
 
     /// What a command lists; nothing, when it knows nothing.
     async fn listed(&self, arguments: &[&str]) -> Result<Vec<Answer>> {
         let arguments = [arguments, &["--json"]].concat();
-        let output = self.program.run("operator", &arguments, b"").await?;
+        let output = self.program()?.run("operator", &arguments, b"").await?;
         if !matches!(output.status.code(), Some(0 | 1)) {
             bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         }
@@ -210,15 +205,15 @@ impl Stage for Real {
 
     async fn settings(&mut self, text: &str) -> Result<()> {
         text.clone_into(&mut self.settings);
-        self.write_config()?;
-        if self.server.is_some() {
-            self.program.done(&["reload"]).await?;
+        self.write_configs()?;
+        for (_, program) in self.house.running() {
+            program.done(&["reload"]).await?;
         }
         Ok(())
     }
 
     async fn directory(&mut self, change: &DirectoryChange) -> Result<()> {
-        self.program.done(&arguments(change)?).await?;
+        self.program()?.done(&arguments(change)?).await?;
         Ok(())
     }
 
@@ -257,22 +252,21 @@ impl Stage for Real {
     }
 
     async fn node(&mut self, name: &str, what: NodeChange) -> Result<()> {
-        if what == NodeChange::Start {
-            return self.start_node(name).await;
-        }
-        let server = self.server.take().filter(|_| self.node == name);
-        let server =
-            server.with_context(|| format!("expected a running node, and {name:?} is not"))?;
         match what {
-            NodeChange::Start => Ok(()),
+            NodeChange::Start => self.start_node(name).await,
             NodeChange::Stumble => bail!("nobody crashes the binary at this very moment"),
-            NodeChange::Stop => server.stop().await,
-            NodeChange::Crash => server.kill().await,
+            NodeChange::Stop => self.house.ends(name)?.stop().await,
+            NodeChange::Crash => self.house.ends(name)?.kill().await,
             NodeChange::Forget => {
-                server.kill().await?;
+                self.house.ends(name)?.kill().await?;
                 self.start_node(name).await
             }
         }
+    }
+
+    async fn on(&mut self, name: &str) -> Result<()> {
+        self.house.on(name)?;
+        self.write_configs()
     }
 
     async fn pass(&mut self, time: Duration) -> Result<()> {
@@ -295,15 +289,15 @@ impl Stage for Real {
             bind: from.map(|from| self.stand_ins.client(from)),
             ..ConnectOptions::default()
         };
-        let server = self.server.as_ref();
+        let met = self.house.met();
         let door = match to.parse() {
             Ok(address) => Endpoint::Tcp(self.stand_ins.peer(address)),
-            Err(_) => door(&server.context("expected a running node")?.doors, to)?,
+            Err(_) => door(&met.context(NOBODY)?.doors, to)?,
         };
         Ok(match door {
             Endpoint::Tcp(address) => net.connect(address, options).await?,
             Endpoint::Unix(path) => {
-                let path = self.program.folder.join(path);
+                let path = self.program()?.folder.join(path);
                 net.connect_unix(&path, PATIENCE).await?
             }
         })
@@ -315,7 +309,7 @@ impl Stage for Real {
             arguments.extend(["-N", notify]);
         }
         arguments.extend(letter.to.iter().map(String::as_str));
-        let output = self.program.run("story", &arguments, &content).await?;
+        let output = self.program()?.run("story", &arguments, &content).await?;
         let refusal = String::from_utf8_lossy(&output.stderr);
         Ok((!output.status.success()).then(|| refusal.trim_end().to_owned()))
     }
@@ -356,7 +350,7 @@ impl Stage for Real {
 
     async fn content(&self, message: &str) -> Result<Option<String>> {
         let arguments = ["inspect", "body", message];
-        let output = self.program.run("operator", &arguments, b"").await?;
+        let output = self.program()?.run("operator", &arguments, b"").await?;
         Ok(output.status.success().then(|| self.told(&output.stdout)))
     }
 
@@ -365,17 +359,15 @@ impl Stage for Real {
         for mail in self.listed(&["mail", "list", account]).await? {
             let id = mail.get("id").and_then(Value::as_str);
             let id = id.context("a mail without its id")?;
-            let output = self.program.done(&["mail", "show", account, id]).await?;
+            let output = self.program()?.done(&["mail", "show", account, id]).await?;
             mails.push(self.told(&output.stdout));
         }
         Ok(mails)
     }
 
     async fn write(&self, sql: &str) -> Result<Written> {
-        let path = self.program.folder.join(STORE);
-        let url = format!("sqlite:{}", path.display());
         let options = ground_store::Options::default();
-        let store = Store::open(&url, options, &self.world).await?;
+        let store = Store::open(&self.house.store(), options, &self.world).await?;
         Ok(written(&store, sql).await)
     }
 }

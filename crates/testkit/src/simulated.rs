@@ -1,14 +1,16 @@
-//! The simulated stage: the server's own node in this process, on a world whose clock stands still but for the story's waits.
+//! The simulated stage: the server's own nodes in this process, on a world whose clock stands still but for the story's waits.
+//! Their store is SQLite on the simulated disk, or a new database of the PostgreSQL server that the run is about.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use ground_settings::Endpoint;
+use ground_settings::{Endpoint, Settings};
+use ground_store::contract::Database;
 use ground_store::{Sql, Store, Unit};
 use ground_world::dns::DnsFault;
 use ground_world::net::{ConnectOptions, Fault, Stream};
@@ -30,13 +32,18 @@ use crate::statement::{Conditions, DnsLine, Letter, Listing, NodeChange, Operati
 use crate::story::{Failure, Story};
 use crate::tell;
 
-/// The folder of the configuration file: paths of Unix sockets start there.
-const FOLDER: &str = "/etc";
+/// The store of a story on SQLite.
+const SQLITE: &str = "sqlite:/data/book.db";
+
+/// Each node has a folder of its own here for its configuration: paths of Unix sockets start there.
+const FOLDERS: &str = "/etc";
+
+/// Who asks when no node runs.
+const OPERATOR: &str = "operator";
 
 /// The sweeps and the queue of a story look less often than a server's, so that days pass quickly; still within the slack
 /// they promise.
 const SETTINGS: &str = r#"
-store = "sqlite:/data/book.db"
 [watch]
 sweep_interval = "15s"
 reconcile_interval = "10m"
@@ -47,6 +54,9 @@ poll_interval = "5s"
 
 /// Time that passes after each statement, so that what it caused has happened.
 const A_MOMENT: Duration = Duration::from_millis(1);
+
+/// A client or a program meets a node that runs.
+pub(crate) const NOBODY: &str = "expected a running node, and there is none";
 
 /// Room on a disk that is free again.
 const FREE: u64 = 1 << 40;
@@ -60,11 +70,13 @@ pub fn tell_simulated(story: &Story) -> Result<(), Failure> {
         .enable_all()
         .start_paused(true)
         .build()
-        .map_err(|error| story.cannot_begin(error.into()))?;
+        .map_err(|error| story.without_a_stage(error.into()))?;
     runtime.block_on(async {
         let stage = Simulated::build().await;
-        let mut stage = stage.map_err(|error| story.cannot_begin(error))?;
-        tell::tell(story, &mut stage).await
+        let mut stage = stage.map_err(|error| story.without_a_stage(error))?;
+        let told = tell::tell(story, &mut stage).await;
+        let down = stage.take_down().await;
+        told.and(down.map_err(|error| story.without_a_stage(error)))
     })
 }
 
@@ -73,9 +85,12 @@ struct Simulated {
     simulation: Simulation,
     start: Time,
     store: Store,
+    database: Option<Database>,
     /// What the story's settings say.
     settings: String,
     nodes: BTreeMap<String, Node>,
+    /// Whom clients, programs and operators meet; nobody in particular before the story says so.
+    on: Option<String>,
     /// Answers when no node runs, as the commands do themselves then.
     offline: Rooms,
     peers: BTreeMap<String, Peer>,
@@ -88,9 +103,13 @@ impl Simulated {
     async fn build() -> Result<Simulated> {
         let (world, simulation) = World::simulated(1);
         let start = world.clock.now();
-        let options = ground_store::Options::default();
-        let store = Store::open("sqlite:/data/book.db", options, &world).await?;
-        let offline = offline(&store, &world).await?;
+        let database = Database::create().await?;
+        let store = match &database {
+            Some(database) => database.open().await?,
+            None => Store::open(SQLITE, ground_store::Options::default(), &world).await?,
+        };
+        let settings = settings_of(database.as_ref(), OPERATOR, "")?;
+        let offline = offline(&store, &world, settings).await?;
         let (crash, crashes) = unbounded_channel();
         Ok(Simulated {
             reach: Reach::Everything {
@@ -102,11 +121,29 @@ impl Simulated {
             simulation,
             start,
             store,
+            database,
             settings: String::new(),
             nodes: BTreeMap::new(),
+            on: None,
             offline,
             peers: BTreeMap::new(),
         })
+    }
+
+    /// Ends everything that runs, and removes what the story had on a server.
+    async fn take_down(self) -> Result<()> {
+        let Simulated {
+            nodes,
+            offline,
+            store,
+            database,
+            ..
+        } = self;
+        drop((nodes, offline, store));
+        match database {
+            Some(database) => Ok(database.remove().await?),
+            None => Ok(()),
+        }
     }
 
     /// Starts a node in a new epoch.
@@ -116,9 +153,13 @@ impl Simulated {
         }
         // Tasks of the old epoch end before the new one takes their addresses.
         self.pass(A_MOMENT).await?;
+        let settings = settings_of(self.database.as_ref(), name, &self.settings)?;
+        let folder = folder(name);
+        let data = settings.data_directory(&folder);
+        self.world.disk.create_folder(&data).await?;
         let node = Node::start(NodeParts {
-            settings: config::settings(&config::table(name, &self.settings, SETTINGS.parse()?)?)?,
-            folder: FOLDER.into(),
+            settings,
+            folder,
             file: None,
             world: self.world.clone(),
             store: self.store.clone(),
@@ -131,8 +172,8 @@ impl Simulated {
 
     /// A node takes a new epoch, and is gone before it does anything with it.
     async fn stumble(&mut self, name: &str) -> Result<()> {
-        let table = config::table(name, &self.settings, SETTINGS.parse()?)?;
-        let options = LedgerOptions::from_settings(name, &config::settings(&table)?);
+        let settings = settings_of(self.database.as_ref(), name, &self.settings)?;
+        let options = LedgerOptions::from_settings(name, &settings);
         Ledger::open(self.store.clone(), self.world.clone(), options).await?;
         self.simulation.disk.crash();
         Ok(())
@@ -149,10 +190,13 @@ impl Simulated {
         Ok(())
     }
 
-    /// The node that clients and programs meet: the only one, or the first by name.
-    fn first(&self) -> Result<&Node> {
-        let node = self.nodes.values().next();
-        node.context("expected a running node, and there is none")
+    /// The name and the node that clients, programs and operators meet, if it runs: the one that the story says, or the
+    /// first by name.
+    fn met(&self) -> Option<(&String, &Node)> {
+        match &self.on {
+            Some(name) => self.nodes.get_key_value(name),
+            None => self.nodes.first_key_value(),
+        }
     }
 
     /// Asks as a command does: the server, or the store when none runs.
@@ -162,14 +206,14 @@ impl Simulated {
             question,
             content,
         };
-        match self.nodes.values().next() {
-            Some(node) => node.execute(request).await,
+        match self.met() {
+            Some((_, node)) => node.execute(request).await,
             None => control::execute(&self.offline, request).await,
         }
     }
 
     async fn rows(&self, question: Question) -> Result<Vec<Answer>> {
-        let rows = match self.ask("operator", question, Bytes::new()).await {
+        let rows = match self.ask(OPERATOR, question, Bytes::new()).await {
             Answered::Rows { rows } => rows,
             Answered::One { fact } => vec![fact],
             // Nothing is known of what was asked.
@@ -189,16 +233,28 @@ impl Simulated {
     }
 }
 
+/// The settings of a node: the story's, then the stage's.
+fn settings_of(database: Option<&Database>, node: &str, story: &str) -> Result<Settings> {
+    let store = database.map_or(SQLITE, Database::url);
+    let here = format!("store = {store:?}\ndata_directory = \"data\"");
+    let here = config::lay_over(&here, SETTINGS)?;
+    config::settings(&config::table(node, story, here)?)
+}
+
+/// Where a node's configuration would be.
+fn folder(node: &str) -> PathBuf {
+    Path::new(FOLDERS).join(node)
+}
+
 /// The rooms of a command that runs while no server does.
-async fn offline(store: &Store, world: &World) -> Result<Rooms> {
-    let settings = config::settings(&config::table("operator", "", SETTINGS.parse()?)?)?;
+async fn offline(store: &Store, world: &World, settings: Settings) -> Result<Rooms> {
     let options = LedgerOptions {
         duty: Duty::Command,
-        ..LedgerOptions::from_settings("operator".to_owned(), &settings)
+        ..LedgerOptions::from_settings(OPERATOR, &settings)
     };
     let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
     let directory = rooms::directory(&ledger);
-    let data = settings.data_directory(Path::new(FOLDER));
+    let data = settings.data_directory(&folder(OPERATOR));
     let (_, settings) = watch::channel(Arc::new(settings));
     Ok(Rooms::furnish(
         ledger,
@@ -231,15 +287,15 @@ impl Stage for Simulated {
     async fn settings(&mut self, text: &str) -> Result<()> {
         text.clone_into(&mut self.settings);
         for (name, node) in &self.nodes {
-            let table = config::table(name, text, SETTINGS.parse()?)?;
-            node.reload(config::settings(&table)?).await?;
+            let settings = settings_of(self.database.as_ref(), name, text)?;
+            node.reload(settings).await?;
         }
         Ok(())
     }
 
     async fn directory(&mut self, change: &DirectoryChange) -> Result<()> {
         let change = change.clone();
-        let answer = self.ask("operator", Question::Change { change }, Bytes::new());
+        let answer = self.ask(OPERATOR, Question::Change { change }, Bytes::new());
         if let Answered::Refused { why, .. } = answer.await {
             bail!("expected a change, got: {why}");
         }
@@ -307,6 +363,11 @@ impl Stage for Simulated {
         }
     }
 
+    async fn on(&mut self, name: &str) -> Result<()> {
+        self.on = Some(name.to_owned());
+        Ok(())
+    }
+
     /// Lets time pass, and nodes crash when a peer's script says so.
     async fn pass(&mut self, time: Duration) -> Result<()> {
         let clock = self.world.clock.clone();
@@ -330,9 +391,10 @@ impl Stage for Simulated {
 
     async fn connect(&mut self, from: Option<IpAddr>, to: &str) -> Result<Stream> {
         let net = &self.world.net;
+        let met = self.met();
         let door = match to.parse() {
             Ok(address) => Endpoint::Tcp(address),
-            Err(_) => door(&self.first()?.addresses().await, to)?,
+            Err(_) => door(&met.context(NOBODY)?.1.addresses().await, to)?,
         };
         let options = ConnectOptions {
             bind: from,
@@ -341,7 +403,7 @@ impl Stage for Simulated {
         Ok(match door {
             Endpoint::Tcp(address) => net.connect(address, options).await?,
             Endpoint::Unix(path) => {
-                let path = Path::new(FOLDER).join(path);
+                let path = folder(met.context(NOBODY)?.0).join(path);
                 net.connect_unix(&path, PATIENCE).await?
             }
         })
@@ -355,7 +417,7 @@ impl Stage for Simulated {
             ret: None,
             envid: None,
         };
-        self.first()?;
+        self.met().context(NOBODY)?;
         Ok(match self.ask("story", question, content).await {
             Answered::Refused { why, .. } => Some(why),
             Answered::Rows { .. } | Answered::One { .. } | Answered::Octets { .. } => None,
@@ -369,7 +431,7 @@ impl Stage for Simulated {
             reason: operation.reason.clone(),
             dry_run: false,
         };
-        match self.ask("operator", question, Bytes::new()).await {
+        match self.ask(OPERATOR, question, Bytes::new()).await {
             Answered::One { fact } => Ok(fact.get("done").and_then(Value::as_u64).unwrap_or(0)),
             Answered::Refused { why, .. } => bail!("expected an act, got: {why}"),
             Answered::Rows { .. } | Answered::Octets { .. } => bail!("expected what was done"),
@@ -391,7 +453,7 @@ impl Stage for Simulated {
     async fn content(&self, message: &str) -> Result<Option<String>> {
         let id = message.parse()?;
         Ok(text(
-            self.ask("operator", Question::Body { id }, Bytes::new())
+            self.ask(OPERATOR, Question::Body { id }, Bytes::new())
                 .await,
         ))
     }
@@ -405,7 +467,7 @@ impl Stage for Simulated {
                 address: account.to_owned(),
                 mail: id.context("a mail without its id")?.to_owned(),
             };
-            mails.extend(text(self.ask("operator", question, Bytes::new()).await));
+            mails.extend(text(self.ask(OPERATOR, question, Bytes::new()).await));
         }
         Ok(mails)
     }

@@ -40,6 +40,8 @@ pub(crate) trait Stage {
     async fn peer_shows(&mut self, name: &str, temper: Temper) -> Result<()>;
     /// A node starts, or ends.
     async fn node(&mut self, name: &str, what: NodeChange) -> Result<()>;
+    /// Clients, programs and operators meet this node from here on, whether it runs or not.
+    async fn on(&mut self, name: &str) -> Result<()>;
     /// Time passes, and what is due on the way happens.
     async fn pass(&mut self, time: Duration) -> Result<()>;
     /// A little time passes: after each statement, and between two looks.
@@ -59,7 +61,7 @@ pub(crate) trait Stage {
     async fn content(&self, message: &str) -> Result<Option<String>>;
     /// Every mail of an account, whole.
     async fn mails(&self, account: &str) -> Result<Vec<String>>;
-    /// Writes to the database.
+    /// Writes to the database, past every node.
     async fn write(&self, sql: &str) -> Result<Written>;
 }
 

@@ -13,6 +13,8 @@ use crate::peer::{Rule, Temper};
 pub(crate) enum Statement {
     /// The story cannot be told to the built binary, and why.
     SimulatedOnly(String),
+    /// The story can be told to the built binary on PostgreSQL alone, and why.
+    RealOnPostgresOnly(String),
     Settings(String),
     Directory(DirectoryChange),
     Dns(DnsLine),
@@ -33,6 +35,8 @@ pub(crate) enum Statement {
         name: String,
         what: NodeChange,
     },
+    /// Whom clients, programs and operators meet from here on.
+    On(String),
     Dialogue(Dialogue),
     Send(Letter),
     Wait(Duration),

@@ -80,6 +80,17 @@ impl Story {
         })
     }
 
+    /// Why the story can be told to the built binary on PostgreSQL alone, when it is so.
+    #[must_use]
+    pub fn real_on_postgres_only(&self) -> Option<&str> {
+        self.lines.iter().find_map(|line| {
+            let Statement::RealOnPostgresOnly(why) = &line.statement else {
+                return None;
+            };
+            Some(why.as_str())
+        })
+    }
+
     /// The story did not come true at this line.
     pub(crate) fn failure(&self, line: &Line, error: anyhow::Error) -> Failure {
         Failure {
@@ -90,8 +101,8 @@ impl Story {
         }
     }
 
-    /// The stage cannot be built.
-    pub(crate) fn cannot_begin(&self, error: anyhow::Error) -> Failure {
+    /// The stage cannot be built, or not be taken down.
+    pub(crate) fn without_a_stage(&self, error: anyhow::Error) -> Failure {
         Failure {
             name: self.name.clone(),
             line: 0,
@@ -182,6 +193,8 @@ mod tests {
             ),
             ("dns a x y", "expected an IP address"),
             ("simulated", "expected \"only\""),
+            ("real on sqlite", "expected \"postgres\""),
+            ("on", "expected a node's name"),
             ("peer x had 2", "expected \"connections\""),
             (
                 "operator holds 1 to via:x --reason y",

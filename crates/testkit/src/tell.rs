@@ -41,7 +41,7 @@ struct Teller<'a, S> {
 impl<S: Stage> Teller<'_, S> {
     async fn perform(&mut self, statement: &Statement) -> Result<()> {
         match statement {
-            Statement::SimulatedOnly(_) => Ok(()),
+            Statement::SimulatedOnly(_) | Statement::RealOnPostgresOnly(_) => Ok(()),
             Statement::Settings(text) => self.stage.settings(text).await,
             Statement::Directory(change) => self.stage.directory(change).await,
             Statement::Dns(line) => self.stage.dns(line).await,
@@ -55,6 +55,7 @@ impl<S: Stage> Teller<'_, S> {
                 self.stage.rest().await?;
                 self.stage.node(name, *what).await
             }
+            Statement::On(name) => self.stage.on(name).await,
             Statement::Wait(time) => self.stage.pass(*time).await,
             Statement::At(moment) => self.wait_until(*moment).await,
             Statement::Disk(room) => self.stage.disk(*room).await,

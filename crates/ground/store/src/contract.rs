@@ -11,7 +11,7 @@ mod rules;
 mod sample;
 mod writes;
 
-pub use fresh::fresh;
+pub use fresh::{Database, fresh};
 
 use std::pin::Pin;
 use std::sync::Arc;

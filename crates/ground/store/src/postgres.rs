@@ -84,14 +84,20 @@ impl Postgres {
         name: &str,
         world: &World,
     ) -> Result<String, StoreError> {
-        let server = Server::parse(url)?;
-        let dialer = Dialer::new(server, &Options::default(), world).await?;
-        let connection = dialer.connect(Role::Writer).await?;
-        let created = connection.batch(&format!("CREATE DATABASE {name}")).await;
-        created.map_err(trouble::Trouble::told)?;
+        command(url, &format!("CREATE DATABASE {name}"), world).await?;
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
         Ok(format!("{host}/{name}?{query}"))
+    }
+
+    /// Removes the database `name` of the server of `url`, whoever is connected to it, for tests.
+    pub(crate) async fn drop_database(
+        url: &str,
+        name: &str,
+        world: &World,
+    ) -> Result<(), StoreError> {
+        let text = format!("DROP DATABASE {name} WITH (FORCE)");
+        command(url, &text, world).await
     }
 
     pub(crate) async fn write(&self, unit: Unit) -> Answer {
@@ -123,4 +129,12 @@ impl Postgres {
     pub(crate) fn break_writer(&self) {
         self.panic_next.store(true, Ordering::Release);
     }
+}
+
+/// Has the server of `url` do what no transaction can hold.
+async fn command(url: &str, text: &str, world: &World) -> Result<(), StoreError> {
+    let server = Server::parse(url)?;
+    let dialer = Dialer::new(server, &Options::default(), world).await?;
+    let connection = dialer.connect(Role::Writer).await?;
+    connection.batch(text).await.map_err(trouble::Trouble::told)
 }

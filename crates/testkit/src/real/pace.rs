@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use ground_world::Time;
 use path_ledger::Filter;
 use postrider::config::Config;
@@ -12,6 +13,7 @@ use postrider::control::{Answer, Question, Request, ask};
 use serde_json::Value;
 
 use super::Real;
+use super::program::Program;
 
 /// What is under way for longer does not end by itself: a peer hangs, perhaps.
 const REST: Duration = Duration::from_secs(10);
@@ -27,10 +29,11 @@ enum Pace {
 impl Real {
     /// Waits until nothing is under way; answers with the moment at which the next thing is due.
     pub(super) async fn settle(&self) -> Result<Option<Time>> {
-        if self.server.is_none() {
+        // One node answers for all: they share the book.
+        let Some((_, asked)) = self.house.running().next() else {
             return Ok(None);
-        }
-        let config = Config::read(&self.program.config())?;
+        };
+        let config = Config::read(&asked.config())?;
         let clock = &self.world.clock;
         let end = clock.instant() + REST;
         loop {
@@ -51,7 +54,7 @@ impl Real {
         let mut next: Option<Time> = None;
         for row in &rows {
             let text = |name: &str| row.get(name).and_then(Value::as_str);
-            if matches!(text("state"), Some("in_flight" | "categorizing")) {
+            if text("state") == Some("in_flight") {
                 return Ok(Pace::Busy);
             }
             let moments = ["next_try", "deadline_at"].map(|name| text(name)?.parse::<Time>().ok());
@@ -79,21 +82,31 @@ impl Real {
         }
     }
 
-    /// The clocks of the story and of the server jump.
+    /// The clocks of the story and of the servers jump.
     async fn jump(&mut self, time: Duration) -> Result<()> {
         // To the millisecond, as the server's clock is told, and never by nothing.
         let millis = u64::try_from(time.as_millis())?.max(1);
         let time = Duration::from_millis(millis);
         self.jumped += time;
         self.clock.advance(time).await;
-        if self.server.is_some() {
-            let config = Config::read(&self.program.config())?;
-            let answer = self.put(&config, Question::ClockAdvance { millis });
-            if let Answer::Refused { why, .. } = answer.await? {
-                bail!("the clock does not move: {why}");
-            }
+        let running = self
+            .house
+            .running()
+            .map(|(_, program)| self.moved(program, millis));
+        for moved in join_all(running).await {
+            moved?;
         }
-        self.write_config()
+        self.write_configs()
+    }
+
+    /// A server's clock jumps.
+    async fn moved(&self, program: &Program, millis: u64) -> Result<()> {
+        let config = Config::read(&program.config())?;
+        let answer = self.put(&config, Question::ClockAdvance { millis });
+        if let Answer::Refused { why, .. } = answer.await? {
+            bail!("the clock does not move: {why}");
+        }
+        Ok(())
     }
 
     /// Asks as a command does, without the cost of a process.

@@ -131,11 +131,11 @@ impl PrivateServer {
             .arg(self.data())
             .arg("-k")
             .arg(self.folder.path());
-        // Nothing here has to outlive the machine.
+        // Nothing here has to outlive the machine, and each test that runs at the same time has a dozen connections or two.
         for setting in [
             "listen_addresses=",
             "fsync=off",
-            "max_connections=200",
+            "max_connections=500",
             "logging_collector=off",
         ] {
             server.args(["-c", setting]);
