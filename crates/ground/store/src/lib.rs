@@ -32,6 +32,7 @@ mod migration;
 mod postgres;
 mod row;
 mod sqlite;
+pub mod transfer;
 mod unit;
 
 pub use error::{Expectation, StoreError};
@@ -132,13 +133,31 @@ impl Store {
             let engine = postgres::Postgres::open(url, &options, world).await?;
             (Engine::Postgres(engine), LargeBodies::Rows)
         } else {
-            // Only what cannot be a password.
-            let scheme = url.split(':').next().unwrap_or_default();
-            return Err(StoreError::Unfit(format!(
-                "{scheme:?} names no store; write sqlite:PATH or postgres://USER@HOST/DATABASE"
-            )));
+            return Err(nobodys(url));
         };
-        Ok(Self {
+        Ok(Self::around(engine, large_bodies, options, world))
+    }
+
+    /// Opens the store that `url` names for reading only: nothing is made there, nothing is brought up to date, and every write
+    /// is refused.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`StoreError::Unfit`] also when there is no store, or one of an older program.
+    pub async fn look(url: &str, options: Options, world: &World) -> Result<Self, StoreError> {
+        let (engine, large_bodies) = if let Some(path) = url.strip_prefix("sqlite:") {
+            let (engine, bodies) = sqlite::look(path, &options, world).await?;
+            (Engine::Sqlite(engine), bodies)
+        } else if postgres::is_meant(url) {
+            let engine = postgres::Postgres::look(url, &options, world).await?;
+            (Engine::Postgres(engine), LargeBodies::Rows)
+        } else {
+            return Err(nobodys(url));
+        };
+        Ok(Self::around(engine, large_bodies, options, world))
+    }
+
+    fn around(engine: Engine, large_bodies: LargeBodies, options: Options, world: &World) -> Self {
+        Self {
             shared: Arc::new(Shared {
                 engine,
                 options,
@@ -146,7 +165,7 @@ impl Store {
                 faults: Faults::default(),
                 large_bodies,
             }),
-        })
+        }
     }
 
     /// Commits `unit`, flushed, all of it or nothing.
@@ -223,6 +242,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.shared.engine, Engine::Postgres(_))
+    }
+
     /// Makes writes through this handle and its clones fail or hang, for tests.
     #[must_use]
     pub fn faults(&self) -> &Faults {
@@ -237,4 +260,26 @@ impl Store {
             Engine::Postgres(postgres) => postgres.break_writer(),
         }
     }
+}
+
+/// Where the store of `url` is, for people: without a password.
+///
+/// # Errors
+/// [`StoreError::Unfit`] for an URL nobody knows.
+pub fn shown(url: &str) -> Result<String, StoreError> {
+    if url.starts_with("sqlite:") {
+        return Ok(url.to_owned());
+    }
+    if postgres::is_meant(url) {
+        return postgres::shown(url);
+    }
+    Err(nobodys(url))
+}
+
+fn nobodys(url: &str) -> StoreError {
+    // Only what cannot be a password.
+    let scheme = url.split(':').next().unwrap_or_default();
+    StoreError::Unfit(format!(
+        "{scheme:?} names no store; write sqlite:PATH or postgres://USER@HOST/DATABASE"
+    ))
 }

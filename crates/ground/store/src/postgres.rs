@@ -33,6 +33,11 @@ pub(crate) struct Postgres {
     panic_next: Arc<AtomicBool>,
 }
 
+/// Where the database of `url` is, for people: without the password.
+pub(crate) fn shown(url: &str) -> Result<String, StoreError> {
+    Server::parse(url).map(|server| server.shown())
+}
+
 /// Whether `url` is for this engine.
 pub(crate) fn is_meant(url: &str) -> bool {
     ["postgres:", "postgresql:"]
@@ -71,6 +76,27 @@ impl Postgres {
             writes,
             reads,
             panic_next,
+        })
+    }
+
+    /// Opens what stands in the database for reading only: nothing is made, nothing is brought up to date.
+    pub(crate) async fn look(
+        url: &str,
+        options: &Options,
+        world: &World,
+    ) -> Result<Self, StoreError> {
+        let mut server = Server::parse(url)?;
+        // Who asks for the connections of servers must not find these.
+        server.login.application_name("postrider migrate");
+        let dialer = Arc::new(Dialer::new(server, options, world).await?);
+        migrate::look(&mut dialer.connect(Role::Reader).await?).await?;
+        let (writes, _) = mpsc::channel(1);
+        let (reads, read_jobs) = mpsc::channel(options.waiting.max(1));
+        readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);
+        Ok(Self {
+            writes,
+            reads,
+            panic_next: Arc::default(),
         })
     }
 

@@ -13,6 +13,7 @@ mod explain;
 mod filter;
 mod inspect;
 mod mail;
+mod migrate;
 mod operate;
 mod pages;
 mod print;
@@ -88,6 +89,8 @@ enum Command {
     Audit,
     /// Raw rows and bodies, server up or down.
     Inspect(inspect::Inspect),
+    /// Move the whole store to another one, SQLite or PostgreSQL.
+    Migrate(migrate::Migrate),
     /// Domains whose mail is for here.
     Domain(domain::Domain),
     /// Accounts: who has a mailbox.
@@ -191,6 +194,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Export(export) => export.run(context).await,
         Command::Audit => audit::run(context).await,
         Command::Inspect(inspect) => inspect.run(context).await,
+        Command::Migrate(migrate) => migrate.run(context).await,
         Command::Domain(domain) => domain.run(context).await,
         Command::Account(account) => account.run(context).await,
         Command::Alias(alias) => alias.run(context).await,

@@ -81,6 +81,15 @@ impl Server {
         })
     }
 
+    /// Where it is, for people: without the password.
+    pub(super) fn shown(&self) -> String {
+        let addresses = self.addresses.iter().map(Address::to_string);
+        let addresses = addresses.collect::<Vec<_>>().join(",");
+        let user = self.login.get_user().unwrap_or_default();
+        let database = self.login.get_dbname().unwrap_or_default();
+        format!("postgres://{user}@{addresses}/{database}")
+    }
+
     /// The same over a Unix-domain socket, which nobody else can listen to.
     pub(super) fn without_tls(&self) -> Self {
         let mut plain = self.clone();
@@ -201,6 +210,21 @@ mod tests {
         check("?connect_timeout=3&sslmode=disable", Protection::None);
         let roots = Some("/etc/ca.pem".into());
         check("?sslrootcert=/etc/ca.pem", Protection::Verified { roots });
+    }
+
+    #[test]
+    fn where_it_is_is_told_without_the_password() {
+        let check = |url: &str, wanted: &str| {
+            assert_eq!(Server::parse(url).unwrap().shown(), wanted);
+        };
+        check(
+            "postgres://jo:secret@a.test:5433,b.test/mail?sslmode=require",
+            "postgres://jo@a.test:5433,b.test:5432/mail",
+        );
+        check(
+            "postgres://jo@%2Frun%2Fpg",
+            "postgres://jo@/run/pg/.s.PGSQL.5432/jo",
+        );
     }
 
     #[test]

@@ -94,7 +94,10 @@ async fn poison_is_held_with_the_reason_and_everything_else_flows() {
         assert_eq!(book.begin(poison).await, 1);
         book.restart().await;
         assert_eq!(book.row(poison).await.suspicion, Some(crash));
-        assert!(book.claim().await.is_empty(), "it waits for as long as a lease");
+        assert!(
+            book.claim().await.is_empty(),
+            "it waits for as long as a lease"
+        );
         book.pass(MINUTE).await;
     }
     let row = book.row(poison).await;

@@ -82,7 +82,9 @@ fn broken_parameters_say_what_is_wrong() {
 #[test]
 fn a_parameter_has_a_bound_and_what_was_read_of_one_has_none() {
     let read = OriginalRecipient::from_parameter;
-    assert!(read(&format!("rfc822;{}", "a".repeat(493))).is_ok_and(|orcpt| orcpt.fits_a_parameter()));
+    assert!(
+        read(&format!("rfc822;{}", "a".repeat(493))).is_ok_and(|orcpt| orcpt.fits_a_parameter())
+    );
     let long = format!("rfc822;{}", "a".repeat(494));
     assert_eq!(read(&long), Err(OriginalRecipientError::TooLong));
     // 106 characters as they were written, 996 as every peer reads them.
