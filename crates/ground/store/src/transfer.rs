@@ -134,7 +134,9 @@ pub enum TransferError {
     )]
     Changed,
     /// The operator's move.
-    #[error("another postrider migrate has taken over this target; this one has stopped")]
+    #[error(
+        "another postrider migrate has taken this move over, or cancelled it; this one has stopped"
+    )]
     Overtaken,
     /// The operator's move: nothing that cannot be copied is left out silently.
     #[error("the row {key} of the table {table} cannot be copied: {why}")]
@@ -266,6 +268,9 @@ pub async fn connections(url: &str, world: &World) -> Result<u64, TransferError>
 /// # Errors
 /// [`TransferError::NothingToCancel`], the store's, and [`StoreError::Elsewhere`] when its mail has moved.
 pub async fn cancel(url: &str, world: &World) -> Result<(), TransferError> {
+    // First of all looked at: a wrong path must not make a store.
+    let looked = Store::look(url, options(), world).await;
+    looked.map_err(TransferError::Source)?;
     let store = Store::open(url, options(), world).await;
     let store = store.map_err(TransferError::Source)?;
     let marker = marker::marker(&store)
@@ -352,7 +357,7 @@ impl Transfer<'_> {
                     place: self.source.place.clone(),
                     witness,
                 };
-                let unit = marker::mark(&marker, self.run, now);
+                let unit = marker::mark_empty(&marker, self.run, now);
                 self.target.marker = Some(marker);
                 unit
             }
@@ -403,6 +408,12 @@ impl Transfer<'_> {
         }
         let notes = self.compare().await?;
         if !arrived {
+            // Nobody is kept from an open source: what was compared must still be what is there.
+            let witness = marker::witness(&self.source.store).await;
+            let seen = self.target.marker.as_ref().map(|marker| &marker.witness);
+            if seen != Some(&witness.map_err(TransferError::Source)?) {
+                return Err(TransferError::Changed);
+            }
             self.mark_arrived().await?;
         }
         let Some(source) = closed else {

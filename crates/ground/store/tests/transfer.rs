@@ -33,9 +33,13 @@ async fn open(url: &str) -> Store {
 }
 
 async fn filled(url: &str) -> Store {
+    filled_with(url, MESSAGES).await
+}
+
+async fn filled_with(url: &str, messages: i64) -> Store {
     let store = open(url).await;
     let wishes = Populate {
-        messages: MESSAGES,
+        messages,
         now: NOW,
         large_each: 40,
     };
@@ -92,7 +96,7 @@ async fn interrupted(plan: &Plan, after: u64) -> Option<Outcome> {
 /// Interrupted again and again, each time a little later, until it is done.
 async fn with_interruptions(plan: &Plan) -> (Notes, u64) {
     for tries in 1_u64.. {
-        if let Some(outcome) = interrupted(plan, tries * 3 / 2).await {
+        if let Some(outcome) = interrupted(plan, tries * 2).await {
             return (notes(outcome), tries);
         }
     }
@@ -174,7 +178,8 @@ async fn wherever_it_stops_at_most_one_of_the_two_serves() {
     let server = PrivateServer::start();
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (server.database("source"), sqlite(folder.path(), "b.db"));
-    filled(&from).await;
+    // Few, for there are as many tries as there is progress to tell.
+    filled_with(&from, 40).await;
     let plan = plan(&from, &to, Until::HandedOver);
     let mut handed_over = false;
     for after in 1.. {
@@ -459,4 +464,93 @@ async fn of_two_commands_on_one_target_the_earlier_is_told_and_the_later_ends_we
     go_on.0.send(()).unwrap();
     assert_eq!(earlier.join().unwrap(), Err(TransferError::Overtaken));
     open(&to).await.in_service().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_is_lost_on_the_way_is_told_and_taken_up_again() {
+    let (mut server, folder) = (PrivateServer::start(), tempfile::tempdir().unwrap());
+    let (from, to) = (sqlite(folder.path(), "a.db"), server.database("there"));
+    filled(&from).await;
+    let plan = plan(&from, &to, Until::HandedOver);
+    for at in ["body", "recipient", "event"] {
+        let stopped = std::sync::Mutex::new(Some(&mut server));
+        let cut = |progress| {
+            if matches!(progress, Progress::Copying(table, _) if table == at)
+                && let Some(server) = stopped.lock().unwrap().take()
+            {
+                server.stop();
+            }
+        };
+        let lost = transfer(&plan, &world(), &cut).await;
+        assert!(
+            matches!(lost, Err(TransferError::Target(StoreError::Unavailable(_)))),
+            "{lost:?}"
+        );
+        server.resume();
+    }
+    let done = moved(&plan).await;
+    assert!(matches!(done, Ok(Outcome::HandedOver(_))), "{done:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_whose_disk_is_full_is_told_and_taken_up_again_when_there_is_room() {
+    let (world, simulation) = World::simulated(3);
+    let store = Store::open("sqlite:/here/a.db", Options::default(), &world);
+    let store = store.await.unwrap();
+    let wishes = Populate {
+        messages: MESSAGES,
+        now: NOW,
+        large_each: 40,
+    };
+    populate(&store, wishes).await.unwrap();
+    let plan = plan("sqlite:/here/a.db", "sqlite:/there/b.db", Until::HandedOver);
+    let mut full = 0;
+    for room in 1..200 {
+        simulation.disk.set_free(room * 20_000);
+        match transfer(&plan, &world, &|_| {}).await {
+            Ok(_) => break,
+            // Whichever of the two writes at that moment: they share the disk.
+            Err(
+                TransferError::Target(StoreError::Full(_))
+                | TransferError::Source(StoreError::Full(_)),
+            ) => full += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(full > 20, "{full}");
+    let there = Store::open("sqlite:/there/b.db", Options::default(), &world);
+    let there = there.await.unwrap();
+    there.in_service().await.unwrap();
+    assert_eq!(counts(&there).await, counts(&store).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_of_another_program_is_refused_on_either_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (sqlite(folder.path(), "a.db"), sqlite(folder.path(), "b.db"));
+    let store = filled(&from).await;
+    let newer =
+        "INSERT INTO migration (number, name, checksum, applied_at) VALUES (99, 'later', x'00', 0)";
+    run(&open(&to).await, newer).await.unwrap();
+    let refused = moved(&plan(&from, &to, Until::HandedOver)).await;
+    let Err(TransferError::Target(StoreError::Unfit(why))) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(why.contains("newer program"), "{why}");
+    store.in_service().await.unwrap();
+    run(&store, newer).await.unwrap();
+    let fresh = plan(&from, &sqlite(folder.path(), "c.db"), Until::Copied);
+    let refused = moved(&fresh).await;
+    let Err(TransferError::Source(StoreError::Unfit(why))) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(why.contains("newer program"), "{why}");
+    run(&store, "DELETE FROM migration WHERE number > 2")
+        .await
+        .unwrap();
+    let refused = moved(&fresh).await;
+    let Err(TransferError::Source(StoreError::Unfit(why))) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(why.contains("older than this program's"), "{why}");
 }

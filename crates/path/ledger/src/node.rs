@@ -12,14 +12,15 @@ use crate::{Ledger, LedgerError};
 /// Nodes the ids have room for.
 const NODES: i64 = 256;
 
-/// The epoch is above every node's and every claim's, so that a lost node row revives no old claim.
+/// The epoch is above every node's and every claim's, so that a lost node row revives no old claim. Nobody starts on a store
+/// whose mail is on its way to or from another one; said here, so that no start slips in beside the mark.
 const START: Sql = Sql::new(
     "INSERT INTO node (id, name, epoch, heartbeat_at) \
      SELECT (SELECT coalesce(max(id) + 1, 0) FROM node), $1, \
        (SELECT 1 + max(taken) FROM (\
           SELECT coalesce(max(epoch), 0) AS taken FROM node \
           UNION ALL SELECT coalesce(max(claimed_by), 0) FROM recipient WHERE state = 'in_flight') AS epochs), $2 \
-     WHERE true \
+     WHERE NOT EXISTS (SELECT 1 FROM transfer) \
      ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, heartbeat_at = excluded.heartbeat_at, \
        away_since = coalesce(node.away_since, node.heartbeat_at), \
        back_at = CASE WHEN excluded.heartbeat_at - node.heartbeat_at < $3 \
@@ -75,7 +76,13 @@ pub(crate) async fn start(
     let late_after = i64::try_from(late_after.as_millis()).unwrap_or(i64::MAX);
     let values = vec![name.into(), now.as_millis().into(), late_after.into()];
     unit.write_exactly(1, START, values);
-    let done = store.write(unit).await?;
+    let done = match store.write(unit).await {
+        Ok(done) => done,
+        Err(error) => {
+            store.in_service().await?;
+            return Err(error.into());
+        }
+    };
     let row = done.returned.first().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| StoreError::Damaged("a node's start gave no epoch".into()))?;
     let mut columns = Columns::of(row);

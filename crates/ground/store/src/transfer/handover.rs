@@ -138,13 +138,25 @@ impl Transfer<'_> {
     /// The last step, which only a source that has left allows.
     pub(super) async fn let_target_serve(&self) -> Result<Outcome, TransferError> {
         let marker = marker::marker(&self.target.store).await;
-        if marker.map_err(TransferError::Target)?.is_none() {
-            return Ok(Outcome::HandedOverBefore);
+        match marker.map_err(TransferError::Target)? {
+            None => Ok(Outcome::HandedOverBefore),
+            Some(Marker {
+                role: Role::Arrived,
+                other,
+                ..
+            }) if other == self.source.id => {
+                let mut unit = Unit::new();
+                marker::remove(&mut unit, Role::Arrived, &other);
+                let done = self.target.store.write(unit).await;
+                done.map_err(super::overtaken)?;
+                Ok(Outcome::HandedOverBefore)
+            }
+            // It has gone on to a third store since.
+            Some(_) => {
+                let refused = self.target.store.in_service().await;
+                refused.map_err(TransferError::Target)?;
+                Ok(Outcome::HandedOverBefore)
+            }
         }
-        let mut unit = Unit::new();
-        marker::remove(&mut unit, Role::Arrived, &self.source.id);
-        let done = self.target.store.write(unit).await;
-        done.map_err(super::overtaken)?;
-        Ok(Outcome::HandedOverBefore)
     }
 }

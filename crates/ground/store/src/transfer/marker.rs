@@ -127,6 +127,22 @@ pub(super) async fn witness(store: &Store) -> Result<String, StoreError> {
     Ok(values.iter().map(show).collect::<Vec<_>>().join("/"))
 }
 
+/// Keeps servers from starting until the unit has ended, after those that are about to have done so. SQLite has one writer at a
+/// time.
+const LOCK: Sql = Sql::each("SELECT 1", "LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE");
+
+/// Nobody has started here. Who starts later finds the mark: a node's start writes its row only where there is none.
+const NOBODY: Sql = Sql::new("UPDATE transfer SET run = run WHERE NOT EXISTS (SELECT 1 FROM node)");
+
+/// Marks an empty store, unless a server has started on it at this moment.
+pub(super) fn mark_empty(marker: &Marker, run: i64, now: i64) -> Unit {
+    let mut unit = Unit::new();
+    unit.write(LOCK, Vec::new());
+    unit.join(mark(marker, run, now));
+    unit.write_exactly(1, NOBODY, Vec::new());
+    unit
+}
+
 /// Marks a store that has no mark.
 pub(super) fn mark(marker: &Marker, run: i64, now: i64) -> Unit {
     let mut unit = Unit::new();
