@@ -2,10 +2,9 @@
 //! contract compares this with the schema of each engine, so that a column that is added there is not forgotten here.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use crate::{Row, Sql, Value};
+use crate::{Row, Sql, Unit, Value};
 
 /// One table.
 #[derive(Debug)]
@@ -243,36 +242,52 @@ pub(crate) const LEFT: [(&str, &str); 12] = [
     ("transfer", "what this is about"),
 ];
 
-/// The statements that bring one row in, in the order of [`TABLES`]. A unit wants texts that live as long as the program.
-static INSERTS: LazyLock<Vec<Sql>> = LazyLock::new(|| {
-    let insert = |table: &Table| Sql::new(Box::leak(table.insert().into_boxed_str()));
+/// Rows that one statement brings in: PostgreSQL then works on rows and hardly on statements. Beyond this it gains nothing.
+pub(crate) const ROWS_EACH: usize = 32;
+
+/// The statements that bring in one row, and [`ROWS_EACH`], in the order of [`TABLES`]. A unit wants texts that live as long as
+/// the program.
+static INSERTS: LazyLock<Vec<(Sql, Sql)>> = LazyLock::new(|| {
+    let kept = |text: String| Sql::new(Box::leak(text.into_boxed_str()));
+    let insert = |table: &Table| (kept(table.insert(1)), kept(table.insert(ROWS_EACH)));
     TABLES.iter().map(insert).collect()
 });
 
 impl Table {
-    /// The statement that brings one row in.
-    pub(crate) fn statement(&self) -> Sql {
+    /// Adds the statements that bring in `batch`.
+    pub(crate) fn bring_in(&self, unit: &mut Unit, batch: &[Row]) {
         let place = TABLES.iter().position(|table| table.name == self.name);
-        let known = place.and_then(|place| INSERTS.get(place)).copied();
-        known.unwrap_or(Sql::new("a table that is none of ours"))
+        let Some((one, many)) = place.and_then(|place| INSERTS.get(place)) else {
+            return;
+        };
+        let values = |rows: &[Row]| -> Vec<Value> {
+            let values = rows.iter().flat_map(|row| row.values());
+            values.cloned().collect()
+        };
+        let (full, rest) = batch.as_chunks::<ROWS_EACH>();
+        for rows in full {
+            unit.write_exactly(ROWS_EACH as u64, *many, values(rows));
+        }
+        for row in rest {
+            unit.write_exactly(1, *one, row.values().to_vec());
+        }
     }
 
-    fn insert(&self) -> String {
+    fn insert(&self, rows: usize) -> String {
+        let width = self.columns.len();
+        let row = |row: usize| {
+            let places = (1..=width).map(|place| format!("${}", row * width + place));
+            format!("({})", places.collect::<Vec<_>>().join(", "))
+        };
+        let values = (0..rows).map(row).collect::<Vec<_>>().join(", ");
         let columns = self.columns.join(", ");
-        let places = (1..=self.columns.len()).map(|place| format!("${place}"));
-        let places = places.collect::<Vec<_>>().join(", ");
-        // A body is born without references; the rows that refer to it are counted as they come.
-        let mut text = format!("INSERT INTO {} ({columns}) VALUES ({places})", self.name);
+        let mut text = format!("INSERT INTO {} ({columns}) VALUES {values}", self.name);
         if self.birth == Birth::Seeded {
             let (key, rest) = self.columns.split_at(self.key);
             let set = rest.iter().map(|one| format!("{one} = excluded.{one}"));
             let set = set.collect::<Vec<_>>().join(", ");
-            write!(
-                text,
-                " ON CONFLICT ({}) DO UPDATE SET {set}",
-                key.join(", ")
-            )
-            .unwrap_or_default();
+            let conflict = format!(" ON CONFLICT ({}) DO UPDATE SET {set}", key.join(", "));
+            text.push_str(&conflict);
         }
         text
     }
