@@ -77,6 +77,8 @@ pub enum Progress {
     Copying(&'static str, Rows),
     /// Rows are compared, on both sides.
     Comparing(&'static str, Rows),
+    /// The source's mail is the target's; that one is let serve next.
+    Left,
 }
 
 /// How many rows of how many, those of all tables.
@@ -420,6 +422,7 @@ impl Transfer<'_> {
             return Ok(Outcome::Copied(notes));
         };
         self.retire(&source).await?;
+        self.tell(Progress::Left);
         self.let_target_serve().await?;
         Ok(Outcome::HandedOver(notes))
     }

@@ -204,6 +204,57 @@ async fn wherever_it_stops_at_most_one_of_the_two_serves() {
     assert!(why.contains(&format!("has moved to {to}")), "{why}");
 }
 
+/// Crashes in the very moment when it tells of this progress.
+fn crashed_at(plan: &Plan, at: Progress) {
+    let plan = plan.clone();
+    let crash = move || {
+        let told = |progress| assert_ne!(progress, at, "a crash, as the test wants it");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(transfer(&plan, &world(), &told))
+    };
+    std::thread::spawn(crash).join().unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_between_the_last_two_steps_leaves_all_mail_in_one_place() {
+    let server = PrivateServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (sqlite(folder.path(), "a.db"), server.database("there"));
+    let store = filled_with(&from, 40).await;
+    let plan = plan(&from, &to, Until::HandedOver);
+    for at in [Progress::Closed, Progress::Left] {
+        crashed_at(&plan, at);
+        for end in [&store, &open(&to).await] {
+            let refused = end.in_service().await;
+            assert!(
+                matches!(refused, Err(StoreError::Elsewhere(_))),
+                "{at:?}: {refused:?}"
+            );
+        }
+    }
+    assert_eq!(moved(&plan).await, Ok(Outcome::HandedOverBefore));
+    store.in_service().await.unwrap_err();
+    open(&to).await.in_service().await.unwrap();
+    assert_eq!(counts(&open(&to).await).await, counts(&store).await);
+    // Again, when the mail has gone on from there: nothing is done twice.
+    let third = sqlite(folder.path(), "c.db");
+    let onwards = Plan {
+        from: to.clone(),
+        to: third.clone(),
+        ..plan.clone()
+    };
+    moved(&onwards).await.unwrap();
+    let refused = moved(&plan).await;
+    assert!(
+        matches!(
+            refused,
+            Err(TransferError::Target(StoreError::Elsewhere(_)))
+        ),
+        "{refused:?}"
+    );
+    open(&third).await.in_service().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_source_takes_no_write_from_anybody_until_it_is_taken_back() {
     let server = PrivateServer::start();

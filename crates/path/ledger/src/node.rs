@@ -179,3 +179,33 @@ impl Ledger {
         unit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{book, options};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_whose_mail_is_on_the_way_opens_no_book() {
+        for role in ["arriving", "arrived", "leaving", "left"] {
+            let book = book().await;
+            let store = book.ledger.store().clone();
+            let mark = Sql::new(
+                "INSERT INTO transfer (id, role, other, place, witness, run, since) \
+                 VALUES (1, $1, 'x', 'sqlite:elsewhere', '', 1, 1)",
+            );
+            let mut unit = Unit::new();
+            unit.write_exactly(1, mark, vec![role.into()]);
+            store.write(unit).await.unwrap();
+            let world = book.ledger.world().clone();
+            let opened = Ledger::open(store.clone(), world, options()).await;
+            let why = opened.err().unwrap().to_string();
+            assert!(why.contains("sqlite:elsewhere"), "{role}: {why}");
+            // Also when the mark came after the first look.
+            let late = Duration::from_secs(60);
+            let started = start(&store, "node1", book.now(), late).await;
+            let why = started.err().unwrap().to_string();
+            assert!(why.contains("sqlite:elsewhere"), "{role}: {why}");
+        }
+    }
+}

@@ -269,6 +269,8 @@ impl Shown {
                     None => line(text),
                 }
             }
+            // The outcome says it in a moment.
+            Progress::Left => {}
             Progress::Copying(table, rows) => self.advance(&format!("copying {table}"), rows),
             Progress::Comparing(table, rows) => self.advance(&format!("comparing {table}"), rows),
         }
