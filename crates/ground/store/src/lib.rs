@@ -17,7 +17,7 @@
 //! engine, where a group forms (`line.rs`): SQLite's has a thread (`sqlite/writer.rs`, `sqlite/group.rs`; `sqlite/checkpoint.rs`
 //! keeps the log short), PostgreSQL's a task that sends the group in one piece (`postgres/writer.rs`, `postgres/group.rs`;
 //! `postgres/dialer.rs` finds the server that takes writes) · [`Store::read`] goes to a reader (`*/readers.rs`) · [`bodies`] keeps
-//! the content of messages. In a simulated world SQLite runs inline on the calling task (`sqlite/inline.rs`). [`contract`] says
+//! the content of messages. In a simulated world SQLite runs inline on the calling task (`sqlite/inline.rs`). [`mod@transfer`] moves a whole store into another. [`contract`] says
 //! what every engine must do.
 //!
 //! **Limits.** See [`Options`]; every wait inside has a deadline and reports [`StoreError::Unavailable`].

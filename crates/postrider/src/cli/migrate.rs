@@ -54,8 +54,8 @@ impl Migrate {
             return cancel(&config, &world).await;
         };
         let plan = Plan {
-            from: config.store_url(),
-            to: target(&config, to)?,
+            from: absolute(config.store_url()),
+            to: absolute(target(&config, to)?),
             until: match self.finish {
                 true => Until::HandedOver,
                 false => Until::Copied,
@@ -92,6 +92,15 @@ fn target(config: &Config, to: &str) -> Result<String, Exit> {
         Exit::Wrong
     })?;
     Ok(url(&store, &config.folder))
+}
+
+/// Each store keeps where the other one is, for people: from the root, whoever reads it wherever.
+fn absolute(url: String) -> String {
+    let path = url.strip_prefix("sqlite:").map(std::path::absolute);
+    match path {
+        Some(Ok(path)) => format!("sqlite:{}", path.display()),
+        Some(Err(_)) | None => url,
+    }
 }
 
 async fn cancel(config: &Config, world: &World) -> Result<Exit, Exit> {

@@ -198,7 +198,7 @@ fn a_half_filled_store_and_a_closed_one_refuse_to_serve_and_say_what_to_do() {
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(said.contains(wanted), "{said}");
     };
-    serve("is being moved to sqlite:");
+    serve("is being moved to sqlite:/");
     stands_at(&house, "sqlite:data/new.db");
     serve("is half filled");
     stands_at(&house, "sqlite:data/postrider.db");
@@ -212,7 +212,7 @@ fn a_half_filled_store_and_a_closed_one_refuse_to_serve_and_say_what_to_do() {
     assert!(said.contains("has been at work on the source"), "{said}");
     house.ok(&["migrate", "--to", "sqlite:data/copy.db"]);
     let said = house.ok(&["migrate", "--to", "sqlite:data/copy.db", "--finish"]);
-    assert!(said.contains("handed over: sqlite:"), "{said}");
+    assert!(said.contains("handed over: sqlite:/"), "{said}");
     let copy = house.folder.path().join("data/copy.db-bodies");
     let bodies = |folder: PathBuf| std::fs::read_dir(folder).unwrap().count();
     assert_eq!(
