@@ -72,6 +72,8 @@ pub struct Options {
     pub log_bytes_hard: u64,
     /// How long a body's file may be without a row before it is listed as an orphan: an accept may be under way.
     pub orphan_grace: Duration,
+    /// What PostgreSQL's list of connections calls ours.
+    pub connections_name: &'static str,
 }
 
 impl Default for Options {
@@ -88,6 +90,7 @@ impl Default for Options {
             log_bytes_soft: 32 << 20,
             log_bytes_hard: 256 << 20,
             orphan_grace: Duration::from_secs(60 * 60),
+            connections_name: "postrider",
         }
     }
 }

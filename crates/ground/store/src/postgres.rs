@@ -85,9 +85,7 @@ impl Postgres {
         options: &Options,
         world: &World,
     ) -> Result<Self, StoreError> {
-        let mut server = Server::parse(url)?;
-        // Who asks for the connections of servers must not find these.
-        server.login.application_name("postrider migrate");
+        let server = Server::parse(url)?;
         let dialer = Arc::new(Dialer::new(server, options, world).await?);
         migrate::look(&mut dialer.connect(Role::Reader).await?).await?;
         let (writes, _) = mpsc::channel(1);

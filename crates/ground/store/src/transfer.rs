@@ -175,6 +175,8 @@ fn options() -> Options {
         read_deadline: DEADLINE,
         cache_bytes: CACHE_BYTES,
         readers: READERS,
+        // Who asks for the connections of servers must not find these, nor those of a command that was killed a moment ago.
+        connections_name: "postrider migrate",
         ..Options::default()
     }
 }

@@ -72,7 +72,7 @@ impl Server {
             Protection::None => SslMode::Disable,
             Protection::Encrypted | Protection::Verified { .. } => SslMode::Require,
         };
-        login.ssl_mode(ssl).application_name("postrider");
+        login.ssl_mode(ssl);
         let addresses = addresses(&login)?;
         Ok(Self {
             login,
