@@ -80,10 +80,15 @@ impl Config {
     /// The store, as the store's own floor wants it named.
     #[must_use]
     pub fn store_url(&self) -> String {
-        match self.settings.server.store.resolve(&self.folder) {
-            Store::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Store::Postgres(url) => url.reveal().to_owned(),
-        }
+        url(&self.settings.server.store, &self.folder)
+    }
+}
+
+/// The URL of `store`, its path counted from `folder`.
+pub(crate) fn url(store: &Store, folder: &Path) -> String {
+    match store.resolve(folder) {
+        Store::Sqlite(path) => format!("sqlite:{}", path.display()),
+        Store::Postgres(url) => url.reveal().to_owned(),
     }
 }
 

@@ -6,12 +6,15 @@
 mod bodies;
 mod counts;
 mod fresh;
+mod populate;
 mod reopen;
 mod rules;
 mod sample;
+mod tables;
 mod writes;
 
 pub use fresh::{Database, fresh};
+pub use populate::{Populate, populate};
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +49,7 @@ macro_rules! cases {
 }
 
 /// All cases.
-pub const CASES: [Case; 33] = cases![
+pub const CASES: [Case; 34] = cases![
     writes::every_type_of_value_comes_back_as_it_was,
     writes::parameters_are_known_by_their_number_not_their_order,
     writes::returning_gives_rows_and_changes_are_counted,
@@ -80,6 +83,7 @@ pub const CASES: [Case; 33] = cases![
     reopen::what_was_answered_is_there_after_a_kill,
     reopen::a_store_from_the_future_is_refused,
     reopen::a_store_with_another_past_is_refused,
+    tables::every_table_and_every_column_moves_or_is_said_not_to,
 ];
 
 /// The first column of the first row of a query without values.

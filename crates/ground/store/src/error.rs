@@ -36,6 +36,9 @@ pub enum StoreError {
     /// touched. The operator's move.
     #[error("the store does not fit this program: {0}")]
     Unfit(String),
+    /// The mail of this store is on its way to or from another one; the text says where. The operator's move.
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
 impl StoreError {
@@ -43,7 +46,7 @@ impl StoreError {
     pub(crate) fn is_everybodys(&self) -> bool {
         match self {
             Self::Conflict(_) | Self::Refused(_) | Self::Damaged(_) => false,
-            Self::Full(_) | Self::Unavailable(_) | Self::Unfit(_) => true,
+            Self::Full(_) | Self::Unavailable(_) | Self::Unfit(_) | Self::Elsewhere(_) => true,
         }
     }
 }

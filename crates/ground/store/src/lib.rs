@@ -16,8 +16,9 @@
 //! **The way through.** [`Store::open`] brings the schema up to date (`schema/`) · [`Store::write`] hands the unit to the
 //! engine, where a group forms (`line.rs`): SQLite's has a thread (`sqlite/writer.rs`, `sqlite/group.rs`; `sqlite/checkpoint.rs`
 //! keeps the log short), PostgreSQL's a task that sends the group in one piece (`postgres/writer.rs`, `postgres/group.rs`;
-//! `postgres/dialer.rs` finds the server that takes writes; `postgres/bell.rs` carries hints between nodes) · [`Store::read`] goes to a reader (`*/readers.rs`) · [`bodies`] keeps
-//! the content of messages. In a simulated world SQLite runs inline on the calling task (`sqlite/inline.rs`). [`contract`] says
+//! `postgres/dialer.rs` finds the server that takes writes; `postgres/bell.rs` carries hints between nodes) · [`Store::read`]
+//! goes to a reader (`*/readers.rs`) · [`bodies`] keeps the content of messages. In a simulated world SQLite runs inline on the
+//! calling task (`sqlite/inline.rs`). [`mod@transfer`] moves a whole store into another. [`contract`] says
 //! what every engine must do.
 //!
 //! **Limits.** See [`Options`]; every wait inside has a deadline and reports [`StoreError::Unavailable`].
@@ -32,6 +33,7 @@ mod migration;
 mod postgres;
 mod row;
 mod sqlite;
+pub mod transfer;
 mod unit;
 
 pub use error::{Expectation, StoreError};
@@ -71,6 +73,8 @@ pub struct Options {
     pub log_bytes_hard: u64,
     /// How long a body's file may be without a row before it is listed as an orphan: an accept may be under way.
     pub orphan_grace: Duration,
+    /// What PostgreSQL's list of connections calls ours.
+    pub connections_name: &'static str,
 }
 
 impl Default for Options {
@@ -87,6 +91,7 @@ impl Default for Options {
             log_bytes_soft: 32 << 20,
             log_bytes_hard: 256 << 20,
             orphan_grace: Duration::from_secs(60 * 60),
+            connections_name: "postrider",
         }
     }
 }
@@ -132,13 +137,31 @@ impl Store {
             let engine = postgres::Postgres::open(url, &options, world).await?;
             (Engine::Postgres(engine), LargeBodies::Rows)
         } else {
-            // Only what cannot be a password.
-            let scheme = url.split(':').next().unwrap_or_default();
-            return Err(StoreError::Unfit(format!(
-                "{scheme:?} names no store; write sqlite:PATH or postgres://USER@HOST/DATABASE"
-            )));
+            return Err(nobodys(url));
         };
-        Ok(Self {
+        Ok(Self::around(engine, large_bodies, options, world))
+    }
+
+    /// Opens the store that `url` names for reading only: nothing is made there, nothing is brought up to date, and every write
+    /// is refused.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`StoreError::Unfit`] also when there is no store, or one of an older program.
+    pub async fn look(url: &str, options: Options, world: &World) -> Result<Self, StoreError> {
+        let (engine, large_bodies) = if let Some(path) = url.strip_prefix("sqlite:") {
+            let (engine, bodies) = sqlite::look(path, &options, world).await?;
+            (Engine::Sqlite(engine), bodies)
+        } else if postgres::is_meant(url) {
+            let engine = postgres::Postgres::look(url, &options, world).await?;
+            (Engine::Postgres(engine), LargeBodies::Rows)
+        } else {
+            return Err(nobodys(url));
+        };
+        Ok(Self::around(engine, large_bodies, options, world))
+    }
+
+    fn around(engine: Engine, large_bodies: LargeBodies, options: Options, world: &World) -> Self {
+        Self {
             shared: Arc::new(Shared {
                 engine,
                 options,
@@ -146,7 +169,7 @@ impl Store {
                 faults: Faults::default(),
                 large_bodies,
             }),
-        })
+        }
     }
 
     /// Commits `unit`, flushed, all of it or nothing.
@@ -249,6 +272,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.shared.engine, Engine::Postgres(_))
+    }
+
     /// Makes writes through this handle and its clones fail or hang, for tests.
     #[must_use]
     pub fn faults(&self) -> &Faults {
@@ -263,4 +290,26 @@ impl Store {
             Engine::Postgres(postgres) => postgres.break_writer(),
         }
     }
+}
+
+/// Where the store of `url` is, for people: without a password.
+///
+/// # Errors
+/// [`StoreError::Unfit`] for an URL nobody knows.
+pub fn shown(url: &str) -> Result<String, StoreError> {
+    if url.starts_with("sqlite:") {
+        return Ok(url.to_owned());
+    }
+    if postgres::is_meant(url) {
+        return postgres::shown(url);
+    }
+    Err(nobodys(url))
+}
+
+fn nobodys(url: &str) -> StoreError {
+    // Only what cannot be a password.
+    let scheme = url.split(':').next().unwrap_or_default();
+    StoreError::Unfit(format!(
+        "{scheme:?} names no store; write sqlite:PATH or postgres://USER@HOST/DATABASE"
+    ))
 }

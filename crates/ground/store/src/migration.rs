@@ -34,6 +34,18 @@ impl Applied {
     }
 }
 
+/// Whether a database that is only looked at has this program's schema, no older and no newer one.
+pub(crate) fn current(steps: &[Step], applied: &[Applied]) -> Result<(), StoreError> {
+    match missing(steps, applied)?.first() {
+        None => Ok(()),
+        Some(step) => Err(StoreError::Unfit(format!(
+            "its schema is older than this program's (step {}, {}, is missing); start this program's server on it once, or run \
+             postrider audit",
+            step.number, step.name
+        ))),
+    }
+}
+
 /// The steps that a database still needs; refuses one that is newer than us or whose past differs from ours.
 pub(crate) fn missing<'a>(
     steps: &'a [Step],

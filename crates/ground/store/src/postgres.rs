@@ -33,7 +33,13 @@ pub(crate) struct Postgres {
     writes: mpsc::Sender<line::Job>,
     reads: mpsc::Sender<readers::Job>,
     panic_next: Arc<AtomicBool>,
-    bell: Bell,
+    /// None where nothing is done that others could hear of.
+    bell: Option<Bell>,
+}
+
+/// Where the database of `url` is, for people: without the password.
+pub(crate) fn shown(url: &str) -> Result<String, StoreError> {
+    Server::parse(url).map(|server| server.shown())
 }
 
 /// Whether `url` is for this engine.
@@ -74,7 +80,27 @@ impl Postgres {
             writes,
             reads,
             panic_next,
-            bell: Bell::hang(&dialer, world),
+            bell: Some(Bell::hang(&dialer, world)),
+        })
+    }
+
+    /// Opens what stands in the database for reading only: nothing is made, nothing is brought up to date.
+    pub(crate) async fn look(
+        url: &str,
+        options: &Options,
+        world: &World,
+    ) -> Result<Self, StoreError> {
+        let server = Server::parse(url)?;
+        let dialer = Arc::new(Dialer::new(server, options, world).await?);
+        migrate::look(&mut dialer.connect(Role::Reader).await?).await?;
+        let (writes, _) = mpsc::channel(1);
+        let (reads, read_jobs) = mpsc::channel(options.waiting.max(1));
+        readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);
+        Ok(Self {
+            writes,
+            reads,
+            panic_next: Arc::default(),
+            bell: None,
         })
     }
 
@@ -119,11 +145,16 @@ impl Postgres {
     }
 
     pub(crate) fn tell_others(&self, word: &str) {
-        self.bell.say(word);
+        if let Some(bell) = &self.bell {
+            bell.say(word);
+        }
     }
 
     pub(crate) async fn next_word(&self) -> String {
-        self.bell.next().await
+        match &self.bell {
+            Some(bell) => bell.next().await,
+            None => std::future::pending().await,
+        }
     }
 
     pub(crate) fn break_writer(&self) {

@@ -19,6 +19,7 @@ use crate::bodies::LargeBodies;
 use crate::line::{self, GroupBounds};
 use crate::{Done, Options, Query, Row, StoreError, Unit};
 use checkpoint::{Bounds, Checkpoints};
+use connection::{Connection, Role};
 use inline::Inline;
 
 /// The database.
@@ -59,6 +60,30 @@ pub(crate) async fn open(
         None => Sqlite::Threads(Threads::start(&file, options, world).await?),
     };
     Ok((engine, LargeBodies::Folder(bodies)))
+}
+
+/// Opens what stands under `path` for reading only: nothing is made, nothing is brought up to date.
+pub(crate) async fn look(
+    path: &str,
+    options: &Options,
+    world: &World,
+) -> Result<(Sqlite, LargeBodies), StoreError> {
+    let file = PathBuf::from(path);
+    let bodies = LargeBodies::Folder(PathBuf::from(format!("{path}-bodies")));
+    if let Some(inline) = Inline::simulated(&file, options, world)? {
+        return Ok((Sqlite::Inline(inline), bodies));
+    }
+    match world.disk.open(&file).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(StoreError::Unfit(format!("there is no file {path}")));
+        }
+        Err(error) => return Err(crate::bodies::trouble(&file, &error)),
+    }
+    Ok((
+        Sqlite::Threads(Threads::look(&file, options).await?),
+        bodies,
+    ))
 }
 
 impl Sqlite {
@@ -112,6 +137,7 @@ impl Threads {
         let cache = options.cache_bytes / 4;
         readers::start(
             file,
+            Role::Reader,
             options.readers,
             cache,
             options.rows_per_query,
@@ -121,6 +147,28 @@ impl Threads {
             writes,
             reads,
             panic_next,
+        })
+    }
+
+    /// Readers alone: whoever writes hears that there is no writer.
+    async fn look(file: &Path, options: &Options) -> Result<Self, StoreError> {
+        let cache = options.cache_bytes / 4;
+        let looked_at = file.to_owned();
+        let first = tokio::task::spawn_blocking(move || {
+            let connection = Connection::open(&looked_at, Role::Looker, cache)?;
+            migrate::look(&connection)
+        });
+        first
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let (writes, _) = mpsc::channel(1);
+        let (reads, read_jobs) = mpsc::channel(options.waiting.max(1));
+        let (count, limit) = (options.readers, options.rows_per_query);
+        readers::start(file, Role::Looker, count, cache, limit, read_jobs)?;
+        Ok(Self {
+            writes,
+            reads,
+            panic_next: Arc::default(),
         })
     }
 

@@ -110,6 +110,7 @@ impl Ledger {
             | StoreError::Full(_)
             | StoreError::Unavailable(_)
             | StoreError::Refused(_)
+            | StoreError::Elsewhere(_)
             | StoreError::Unfit(_) => format!("damaged: {error}"),
         };
         let cause = format!("{reason}; its lifetime has ended, and nobody can be told");

@@ -148,12 +148,13 @@ impl Ledger {
     /// Opens the book for a node, which takes a new epoch. What its old epochs had in flight is queued again at once.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; [`StoreError::Elsewhere`] when its mail is on its way to or from another store, or has moved.
     pub async fn open(
         store: Store,
         world: World,
         options: LedgerOptions,
     ) -> Result<Self, LedgerError> {
+        store.in_service().await?;
         let (started_at, started) = (world.clock.now(), world.clock.instant());
         let node = node::start(&store, &options, started_at).await?;
         let ledger = Self {

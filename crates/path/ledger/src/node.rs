@@ -39,7 +39,8 @@ const ONE_AT_A_TIME: Sql = Sql::each(
 );
 
 /// The epoch is above every node's and every claim's, so that a lost node row revives no old claim. Mail has waited because
-/// of us only while no node was there; while one of them has not treated all of it, each that starts treats it.
+/// of us only while no node was there; while one of them has not treated all of it, each that starts treats it. Nobody starts
+/// on a store whose mail is on its way to or from another one; said here, so that no start slips in beside the mark.
 const START: Sql = Sql::new(
     "INSERT INTO node (id, name, epoch, state, heartbeat_at, away_since, back_at) \
      SELECT next_id, $1, next_epoch, $4, $2, away, CASE WHEN away IS NULL THEN NULL \
@@ -50,7 +51,7 @@ const START: Sql = Sql::new(
          (SELECT 1 + max(taken) FROM (\
             SELECT coalesce(max(epoch), 0) AS taken FROM node \
             UNION ALL SELECT coalesce(max(claimed_by), 0) FROM recipient WHERE state = 'in_flight') AS epochs) AS next_epoch \
-       FROM node) AS known WHERE true \
+       FROM node) AS known WHERE NOT EXISTS (SELECT 1 FROM transfer) \
      ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, state = excluded.state, beats = 0, \
        heartbeat_at = excluded.heartbeat_at, away_since = excluded.away_since, back_at = excluded.back_at \
      RETURNING id, epoch, away_since, back_at, draining",
@@ -197,7 +198,13 @@ pub(crate) async fn start(
         state.into(),
     ];
     unit.write_exactly(1, START, values);
-    let done = store.write(unit).await?;
+    let done = match store.write(unit).await {
+        Ok(done) => done,
+        Err(error) => {
+            store.in_service().await?;
+            return Err(error.into());
+        }
+    };
     let row = done.returned.iter().flatten().next();
     let row = row.ok_or_else(|| StoreError::Damaged("a node's start gave no epoch".into()))?;
     let mut columns = Columns::of(row);

@@ -13,6 +13,7 @@ mod explain;
 mod filter;
 mod inspect;
 mod mail;
+mod migrate;
 mod node;
 mod operate;
 mod pages;
@@ -91,6 +92,8 @@ enum Command {
     Node(node::Node),
     /// Raw rows and bodies, server up or down.
     Inspect(inspect::Inspect),
+    /// Move the whole store to another one, SQLite or PostgreSQL.
+    Migrate(migrate::Migrate),
     /// Domains whose mail is for here.
     Domain(domain::Domain),
     /// Accounts: who has a mailbox.
@@ -195,6 +198,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Audit => audit::run(context).await,
         Command::Node(node) => node.run(context).await,
         Command::Inspect(inspect) => inspect.run(context).await,
+        Command::Migrate(migrate) => migrate.run(context).await,
         Command::Domain(domain) => domain.run(context).await,
         Command::Account(account) => account.run(context).await,
         Command::Alias(alias) => alias.run(context).await,

@@ -139,6 +139,7 @@ fn mover(error: &StoreError) -> Mover {
         StoreError::Refused(_)
         | StoreError::Full(_)
         | StoreError::Damaged(_)
+        | StoreError::Elsewhere(_)
         | StoreError::Unfit(_) => Mover::Operator,
     }
 }

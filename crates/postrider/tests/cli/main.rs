@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod house;
+mod moving;
 mod offline;
 mod online;
+#[path = "../../../ground/store/tests/private/mod.rs"]
+mod private;

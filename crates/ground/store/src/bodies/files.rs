@@ -59,7 +59,7 @@ impl Store {
         self.remove_file(name).await
     }
 
-    async fn remove_file(&self, name: &str) -> Result<(), StoreError> {
+    pub(super) async fn remove_file(&self, name: &str) -> Result<(), StoreError> {
         let path = match &self.shared.large_bodies {
             LargeBodies::Nowhere => return Err(nowhere()),
             LargeBodies::Rows => return self.remove_rows(name).await,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
-use ground_world::disk::NewFile;
+use ground_world::disk::{NewFile, TEMPORARY_SUFFIX};
 
 use super::chunks::RowFile;
 use super::{CHUNK_BYTES, LargeBodies, nowhere, trouble};
@@ -67,6 +67,21 @@ impl Store {
             world.clock.now().as_millis(),
             world.chance.u64()
         );
+        self.spool_as(name).await
+    }
+
+    /// Begins a large body whose name is known, in place of what a copying that was interrupted left under it. No row may name
+    /// it yet.
+    pub(crate) async fn spool_again(&self, name: &str) -> Result<Spool, StoreError> {
+        self.remove_file(name).await?;
+        if let LargeBodies::Folder(_) = &self.shared.large_bodies {
+            self.remove_file(&format!("{name}{TEMPORARY_SUFFIX}"))
+                .await?;
+        }
+        self.spool_as(name.to_owned()).await
+    }
+
+    async fn spool_as(&self, name: String) -> Result<Spool, StoreError> {
         Ok(Spool {
             store: self.clone(),
             sink: self.sink(&name).await?,

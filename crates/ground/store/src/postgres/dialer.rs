@@ -58,10 +58,11 @@ const OLDEST: i64 = 150_000;
 impl Dialer {
     /// Reads the roots, when the URL names some.
     pub(super) async fn new(
-        server: Server,
+        mut server: Server,
         options: &Options,
         world: &World,
     ) -> Result<Self, StoreError> {
+        server.login.application_name(options.connections_name);
         let tls = match &server.protection {
             Protection::Verified { roots: Some(file) } => {
                 let unusable = |why: String| {

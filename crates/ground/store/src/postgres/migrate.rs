@@ -8,7 +8,7 @@ use crate::migration::{self, Applied, Step};
 use crate::{StoreError, Value};
 
 /// In order, without gaps. A step that a release has shipped is never changed again.
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         number: 1,
         name: "ledger",
@@ -21,8 +21,13 @@ const STEPS: [Step; 3] = [
     },
     Step {
         number: 3,
+        name: "transfer",
+        text: include_str!("../../schema/postgres/003_transfer.sql"),
+    },
+    Step {
+        number: 4,
         name: "views",
-        text: include_str!("../../schema/postgres/003_views.sql"),
+        text: include_str!("../../schema/postgres/004_views.sql"),
     },
 ];
 
@@ -53,6 +58,21 @@ pub(super) async fn migrate(
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
     batch(connection, end).await?;
     done
+}
+
+/// Says no to a database that is not ours, or not of this program's schema, having only read it.
+pub(super) async fn look(connection: &mut Connection) -> Result<(), StoreError> {
+    refuse_foreign(connection).await?;
+    let applied = applied(connection).await.map_err(|error| match error {
+        StoreError::Unfit(_) => StoreError::Unfit("the database is empty: no store yet".into()),
+        StoreError::Elsewhere(_)
+        | StoreError::Unavailable(_)
+        | StoreError::Refused(_)
+        | StoreError::Full(_)
+        | StoreError::Damaged(_)
+        | StoreError::Conflict(_) => error,
+    })?;
+    migration::current(&STEPS, &applied)
 }
 
 async fn steps(connection: &mut Connection, now_millis: i64) -> Result<(), StoreError> {
@@ -100,6 +120,7 @@ async fn applied(connection: &mut Connection) -> Result<Vec<Applied>, StoreError
         }
         StoreError::Unavailable(_)
         | StoreError::Unfit(_)
+        | StoreError::Elsewhere(_)
         | StoreError::Full(_)
         | StoreError::Damaged(_)
         | StoreError::Conflict(_) => error,

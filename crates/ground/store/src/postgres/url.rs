@@ -72,13 +72,22 @@ impl Server {
             Protection::None => SslMode::Disable,
             Protection::Encrypted | Protection::Verified { .. } => SslMode::Require,
         };
-        login.ssl_mode(ssl).application_name("postrider");
+        login.ssl_mode(ssl);
         let addresses = addresses(&login)?;
         Ok(Self {
             login,
             addresses,
             protection,
         })
+    }
+
+    /// Where it is, for people: without the password.
+    pub(super) fn shown(&self) -> String {
+        let addresses = self.addresses.iter().map(Address::to_string);
+        let addresses = addresses.collect::<Vec<_>>().join(",");
+        let user = self.login.get_user().unwrap_or_default();
+        let database = self.login.get_dbname().unwrap_or_default();
+        format!("postgres://{user}@{addresses}/{database}")
     }
 
     /// The same over a Unix-domain socket, which nobody else can listen to.
@@ -201,6 +210,21 @@ mod tests {
         check("?connect_timeout=3&sslmode=disable", Protection::None);
         let roots = Some("/etc/ca.pem".into());
         check("?sslrootcert=/etc/ca.pem", Protection::Verified { roots });
+    }
+
+    #[test]
+    fn where_it_is_is_told_without_the_password() {
+        let check = |url: &str, wanted: &str| {
+            assert_eq!(Server::parse(url).unwrap().shown(), wanted);
+        };
+        check(
+            "postgres://jo:secret@a.test:5433,b.test/mail?sslmode=require",
+            "postgres://jo@a.test:5433,b.test:5432/mail",
+        );
+        check(
+            "postgres://jo@%2Frun%2Fpg",
+            "postgres://jo@/run/pg/.s.PGSQL.5432/jo",
+        );
     }
 
     #[test]

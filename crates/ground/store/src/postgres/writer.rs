@@ -171,6 +171,7 @@ fn gone_away(error: StoreError) -> StoreError {
     match error {
         StoreError::Unfit(why) => StoreError::Unavailable(why),
         StoreError::Unavailable(_)
+        | StoreError::Elsewhere(_)
         | StoreError::Full(_)
         | StoreError::Refused(_)
         | StoreError::Damaged(_)

@@ -26,6 +26,8 @@ pub(super) enum Role {
     Writer,
     Reader,
     Checkpointer,
+    /// A reader that leaves the file and its log as they are, also when it is the last to close them.
+    Looker,
 }
 
 /// A connection with its statements.
@@ -63,10 +65,14 @@ fn make_private(file: &Path) {
 impl Connection {
     /// Opens the database in `file`, made when it is not there.
     pub(super) fn open(file: &Path, role: Role, cache_bytes: usize) -> Result<Self, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        make_private(file);
+        let access = match role {
+            Role::Looker => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Role::Writer | Role::Reader | Role::Checkpointer => {
+                make_private(file);
+                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+            }
+        };
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let raw = rusqlite::Connection::open_with_flags(file, flags).map_err(translate)?;
         Self::prepare(raw, role, cache_bytes)
     }
@@ -84,11 +90,21 @@ impl Connection {
     ) -> Result<Self, StoreError> {
         raw.busy_timeout(BUSY).map_err(translate)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
-        if role == Role::Writer {
+        if matches!(role, Role::Writer | Role::Looker) {
             // Before the journal mode: changing that writes to the file.
             super::migrate::refuse_foreign(&raw)?;
         }
         let kib = cache_bytes / 1024;
+        if role == Role::Looker {
+            raw.execute_batch(&format!(
+                "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{kib};"
+            ))
+            .map_err(translate)?;
+            return Ok(Self {
+                raw,
+                orders: HashMap::new(),
+            });
+        }
         // recursive_triggers: without it REPLACE deletes rows behind the back of the delete triggers.
         raw.execute_batch(&format!(
             "PRAGMA page_size = {PAGE};

@@ -5,7 +5,7 @@ use crate::StoreError;
 use crate::migration::{self, Applied, Step};
 
 /// In order, without gaps. A step that a release has shipped is never changed again.
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         number: 1,
         name: "ledger",
@@ -15,6 +15,11 @@ const STEPS: [Step; 2] = [
         number: 2,
         name: "directory and mailbox",
         text: include_str!("../../schema/sqlite/002_directory_and_mailbox.sql"),
+    },
+    Step {
+        number: 3,
+        name: "transfer",
+        text: include_str!("../../schema/sqlite/003_transfer.sql"),
     },
 ];
 
@@ -32,6 +37,22 @@ pub(super) fn migrate(connection: &mut Connection, now_millis: i64) -> Result<()
         apply(connection, step, now_millis)?;
     }
     Ok(())
+}
+
+/// Says no to a database that is not ours, or not of this program's schema, having only read it.
+pub(super) fn look(connection: &Connection) -> Result<(), StoreError> {
+    let rows = connection.read(migration::APPLIED, &[], usize::MAX);
+    let rows = rows.map_err(|error| match error {
+        StoreError::Refused(_) => StoreError::Unfit("the file is empty: no store yet".into()),
+        StoreError::Elsewhere(_)
+        | StoreError::Unavailable(_)
+        | StoreError::Unfit(_)
+        | StoreError::Full(_)
+        | StoreError::Damaged(_)
+        | StoreError::Conflict(_) => error,
+    })?;
+    let applied: Result<Vec<Applied>, StoreError> = rows.iter().map(Applied::from_row).collect();
+    migration::current(&STEPS, &applied?)
 }
 
 /// Says no to a database of something else, having only read it.

@@ -27,6 +27,7 @@ type Line = Arc<Mutex<mpsc::Receiver<Job>>>;
 /// Starts `count` readers; they end when nobody can send any more.
 pub(super) fn start(
     file: &Path,
+    role: Role,
     count: usize,
     cache_bytes: usize,
     row_limit: usize,
@@ -37,7 +38,7 @@ pub(super) fn start(
         let (file, line) = (file.to_owned(), Arc::clone(&line));
         std::thread::Builder::new()
             .name("store-reader".into())
-            .spawn(move || serve(&file, cache_bytes, row_limit, &line))
+            .spawn(move || serve(&file, role, cache_bytes, row_limit, &line))
             .map_err(|error| StoreError::Unavailable(format!("no thread for a reader: {error}")))?;
     }
     Ok(())
@@ -49,7 +50,7 @@ fn next(line: &Line) -> Option<Job> {
         .blocking_recv()
 }
 
-fn serve(file: &Path, cache_bytes: usize, row_limit: usize, line: &Line) {
+fn serve(file: &Path, role: Role, cache_bytes: usize, row_limit: usize, line: &Line) {
     let mut connection: Option<Connection> = None;
     while let Some(job) = next(line) {
         if job.given_up.load(Ordering::Acquire) {
@@ -57,7 +58,7 @@ fn serve(file: &Path, cache_bytes: usize, row_limit: usize, line: &Line) {
         }
         let current = match connection.take() {
             Some(current) => Ok(current),
-            None => Connection::open(file, Role::Reader, cache_bytes),
+            None => Connection::open(file, role, cache_bytes),
         };
         let found = current.and_then(|current| {
             let found = watched(&current, &job, row_limit);

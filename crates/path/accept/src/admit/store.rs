@@ -79,6 +79,7 @@ pub(crate) fn store_trouble(error: &StoreError) -> Reply {
         | StoreError::Conflict(_)
         | StoreError::Refused(_)
         | StoreError::Damaged(_)
+        | StoreError::Elsewhere(_)
         | StoreError::Unfit(_) => Reply::plain(
             451,
             "4.3.0 The message could not be stored; try again later",

@@ -181,3 +181,26 @@ async fn of_several_nodes_one_tries_a_hop_that_is_down() {
     assert!(status.opens_at() <= book.now() + book.ledger.options().lease);
     assert!(book.ledger.keeps_house() && !other.keeps_house());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_mail_is_on_the_way_opens_no_book() {
+    for role in ["arriving", "arrived", "leaving", "left"] {
+        let book = book().await;
+        let store = book.ledger.store().clone();
+        let mark = Sql::new(
+            "INSERT INTO transfer (id, role, other, place, witness, run, since) \
+             VALUES (1, $1, 'x', 'sqlite:elsewhere', '', 1, 1)",
+        );
+        let mut unit = Unit::new();
+        unit.write_exactly(1, mark, vec![role.into()]);
+        store.write(unit).await.unwrap();
+        let (world, options) = (book.ledger.world().clone(), crate::fixture::options());
+        let opened = Ledger::open(store.clone(), world, options.clone()).await;
+        let why = opened.err().unwrap().to_string();
+        assert!(why.contains("sqlite:elsewhere"), "{role}: {why}");
+        // Also when the mark came after the first look.
+        let started = start(&store, &options, book.now()).await;
+        let why = started.err().unwrap().to_string();
+        assert!(why.contains("sqlite:elsewhere"), "{role}: {why}");
+    }
+}
