@@ -13,5 +13,8 @@ fn main() -> ExitCode {
 }
 
 fn trial(Shelved { name, story }: Shelved) -> Trial {
+    let why = story.as_ref().ok().and_then(|story| story.not_simulated());
     Trial::test(name, move || Ok(tell_simulated(&story?)?))
+        .with_kind(why.unwrap_or_default())
+        .with_ignored_flag(why.is_some())
 }

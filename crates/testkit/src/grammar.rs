@@ -158,6 +158,8 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
         "stop" => node(words, NodeChange::Stop)?,
         "crash" => node(words, NodeChange::Crash)?,
         "forget" => node(words, NodeChange::Forget)?,
+        "pause" => node(words, NodeChange::Pause)?,
+        "continue" => node(words, NodeChange::Continue)?,
         "on" => Statement::On(words.word("a node's name")?.to_owned()),
         _ => return Ok(None),
     }))

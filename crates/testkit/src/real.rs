@@ -257,6 +257,8 @@ impl Stage for Real {
             NodeChange::Stumble => bail!("nobody crashes the binary at this very moment"),
             NodeChange::Stop => self.house.ends(name)?.stop().await,
             NodeChange::Crash => self.house.ends(name)?.kill().await,
+            NodeChange::Pause => self.house.pause(name, self.jumped),
+            NodeChange::Continue => self.goes_on(name).await,
             NodeChange::Forget => {
                 self.house.ends(name)?.kill().await?;
                 self.start_node(name).await

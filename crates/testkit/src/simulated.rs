@@ -356,6 +356,7 @@ impl Stage for Simulated {
                 Ok(())
             }
             NodeChange::Crash => self.crash(name),
+            NodeChange::Pause | NodeChange::Continue => bail!("only a process can be paused"),
             NodeChange::Forget => {
                 self.running(name)?.abort();
                 self.start_node(name).await

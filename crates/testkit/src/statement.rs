@@ -112,6 +112,10 @@ pub(crate) enum NodeChange {
     Forget,
     /// It takes a new epoch, and crashes before it does anything with it.
     Stumble,
+    /// It is stopped in its tracks (SIGSTOP), and its clock with it.
+    Pause,
+    /// It goes on, and finds that time has passed.
+    Continue,
 }
 
 /// What the DNS says about a name, or whether it says anything.

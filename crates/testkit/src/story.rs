@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::pattern::RowPattern;
-use crate::statement::Statement;
+use crate::statement::{NodeChange, Statement};
 
 /// What a file tells.
 #[derive(Debug)]
@@ -78,6 +78,19 @@ impl Story {
             };
             Some(why.as_str())
         })
+    }
+
+    /// Why the story cannot be told to a simulated world, when it cannot.
+    #[must_use]
+    pub fn not_simulated(&self) -> Option<&'static str> {
+        let pause = |line: &Line| {
+            let Statement::Node { what, .. } = &line.statement else {
+                return false;
+            };
+            *what == NodeChange::Pause
+        };
+        let pauses = self.lines.iter().any(pause);
+        pauses.then_some("only a process can be paused")
     }
 
     /// Why the story can be told to the built binary on PostgreSQL alone, when it is so.

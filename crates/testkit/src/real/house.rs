@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ground_store::contract::Database;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::program::{Program, Server};
@@ -14,6 +16,8 @@ const FIRST: &str = "node1";
 
 /// The store of a story on SQLite, in the story's folder.
 const SQLITE: &str = "book.db";
+
+const NOT_RUNNING: &str = "expected a running node";
 
 /// All nodes of a story.
 pub(super) struct House {
@@ -31,6 +35,8 @@ pub(super) struct House {
 struct Node {
     program: Program,
     server: Option<Server>,
+    /// How much time had been jumped over when it was paused, if it is.
+    paused: Option<Duration>,
 }
 
 impl House {
@@ -78,6 +84,7 @@ impl House {
         let node = Node {
             program: Program { binary, folder },
             server: None,
+            paused: None,
         };
         self.nodes.insert(name.to_owned(), node);
         Ok(())
@@ -102,6 +109,38 @@ impl House {
         let node = self.nodes.get_mut(name);
         let server = node.and_then(|node| node.server.take());
         server.with_context(|| format!("expected a running node, and {name:?} is not"))
+    }
+
+    /// Stops a node in its tracks.
+    pub(super) fn pause(&mut self, name: &str, jumped: Duration) -> Result<()> {
+        let node = self.nodes.get_mut(name);
+        let node = node.with_context(|| format!("{name:?} has no folder"))?;
+        let server = node.server.as_ref();
+        server.context(NOT_RUNNING)?.signal(Signal::STOP)?;
+        node.paused = Some(jumped);
+        Ok(())
+    }
+
+    /// Lets a paused node go on; says how much had been jumped over when it was paused.
+    pub(super) fn goes_on(&mut self, name: &str) -> Result<Duration> {
+        let node = self.nodes.get_mut(name);
+        let node = node.with_context(|| format!("{name:?} has no folder"))?;
+        let paused = node.paused.take().context("expected a paused node")?;
+        let server = node.server.as_ref();
+        server.context(NOT_RUNNING)?.signal(Signal::CONT)?;
+        Ok(paused)
+    }
+
+    /// Waits until a node that runs has started anew by itself.
+    pub(super) async fn listens_anew(&mut self, name: &str) -> Result<()> {
+        let node = self.nodes.get_mut(name);
+        let server = node.and_then(|node| node.server.as_mut());
+        server.context(NOT_RUNNING)?.listens_anew().await
+    }
+
+    /// Whether somebody is paused.
+    pub(super) fn someone_is_paused(&self) -> bool {
+        self.nodes.values().any(|node| node.paused.is_some())
     }
 
     /// Everybody meets this node from here on.
@@ -136,9 +175,10 @@ impl House {
         nodes.map(|(name, node)| (name.as_str(), &node.program))
     }
 
-    /// Those whose servers run.
+    /// Those whose servers run, and can answer.
     pub(super) fn running(&self) -> impl Iterator<Item = (&str, &Program)> {
-        let running = self.nodes.iter().filter(|(_, node)| node.server.is_some());
+        let runs = |node: &Node| node.server.is_some() && node.paused.is_none();
+        let running = self.nodes.iter().filter(move |(_, node)| runs(node));
         running.map(|(name, node)| (name.as_str(), &node.program))
     }
 

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use ground_world::Time;
-use path_ledger::Filter;
+use path_ledger::{Filter, SILENCE};
 use postrider::config::Config;
 use postrider::control::{Answer, Question, Request, ask};
 use serde_json::Value;
@@ -17,6 +17,10 @@ use super::program::Program;
 
 /// What is under way for longer does not end by itself: a peer hangs, perhaps.
 const REST: Duration = Duration::from_secs(10);
+
+/// How far the clocks jump at a time while a node is paused, and how long the others are given then.
+const STEP: Duration = Duration::from_secs(2);
+const A_STEP_TAKES: Duration = Duration::from_millis(100);
 
 /// The book at one moment.
 enum Pace {
@@ -72,6 +76,16 @@ impl Real {
     pub(super) async fn pass_by(&mut self, time: Duration) -> Result<()> {
         let end = self.world.clock.now() + time;
         loop {
+            if self.house.someone_is_paused() {
+                // The others look for signs of life, and have to look often.
+                let left = end.since(self.world.clock.now());
+                if left.is_zero() {
+                    return Ok(());
+                }
+                self.jump(left.min(STEP)).await?;
+                self.world.clock.sleep(A_STEP_TAKES).await;
+                continue;
+            }
             let next = self.settle().await?;
             let left = end.since(self.world.clock.now());
             if left.is_zero() {
@@ -97,6 +111,19 @@ impl Real {
             moved?;
         }
         self.write_configs()
+    }
+
+    /// A node that was paused goes on, and its clock is where the others' are. One that was fenced meanwhile starts anew, as
+    /// its configuration says by now.
+    pub(super) async fn goes_on(&mut self, name: &str) -> Result<()> {
+        let missed = self.jumped.saturating_sub(self.house.goes_on(name)?);
+        if missed > SILENCE {
+            return self.house.listens_anew(name).await;
+        }
+        let program = self.house.programs().find(|(one, _)| *one == name);
+        let (_, program) = program.context("expected a node of this name")?;
+        self.moved(program, u64::try_from(missed.as_millis())?)
+            .await
     }
 
     /// A server's clock jumps.

@@ -95,8 +95,7 @@ impl Program {
             lines: BufReader::new(stdout).lines(),
             doors: Vec::new(),
         };
-        let listening = timeout(PATIENCE, server.listens(listeners)).await;
-        listening.context("the server does not start")??;
+        server.listens(listeners).await?;
         Ok(server)
     }
 }
@@ -117,12 +116,22 @@ pub(super) struct Server {
 
 impl Server {
     async fn listens(&mut self, listeners: usize) -> Result<()> {
-        while self.doors.len() < listeners {
-            let line = self.lines.next_line().await?;
-            let line = line.context("the server ended instead of starting")?;
-            self.doors.extend(listening(&line));
-        }
-        Ok(())
+        let starts = async {
+            while self.doors.len() < listeners {
+                let line = self.lines.next_line().await?;
+                let line = line.context("the server ended instead of starting")?;
+                self.doors.extend(listening(&line));
+            }
+            Ok(())
+        };
+        let started = timeout(PATIENCE, starts).await;
+        started.context("the server does not start")?
+    }
+
+    /// Waits until it has started anew by itself.
+    pub(super) async fn listens_anew(&mut self) -> Result<()> {
+        let listeners = std::mem::take(&mut self.doors).len();
+        self.listens(listeners).await
     }
 
     /// `kill -9`.
@@ -130,11 +139,18 @@ impl Server {
         Ok(self.child.kill().await?)
     }
 
-    /// SIGTERM, and waits for its end.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
         let id = id.and_then(Pid::from_raw);
-        kill_process(id.context("the server has ended by itself")?, Signal::TERM)?;
+        Ok(kill_process(
+            id.context("the server has ended by itself")?,
+            signal,
+        )?)
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub(super) async fn stop(mut self) -> Result<()> {
+        self.signal(Signal::TERM)?;
         let ended = timeout(PATIENCE, self.child.wait()).await;
         let status = ended.context("the server does not stop")??;
         if !status.success() {
