@@ -44,31 +44,48 @@ fn session(address: SocketAddr, stage: &Stage, told: &Told) -> io::Result<()> {
         let Some(serial) = stage.next_serial() else {
             break;
         };
-        let letter = Letter { serial };
-        let reply = peer.send(letter)?;
-        if reply.starts_with("250 ") {
-            let elsewhere = letter
-                .recipients()
-                .iter()
-                .filter(|to| *to != crate::letter::KEEPER)
-                .count();
-            let id = reply.split(' ').nth(2).unwrap_or_default().to_owned();
-            told.accepted
-                .lock()
-                .expect("whole")
-                .push(Accepted { id, letter });
-            stage.count(|counts| {
-                counts.accepted += 1;
-                counts.owed += elsewhere as u64;
-            });
-        } else if reply.starts_with('4') {
-            stage.count(|counts| counts.refused += 1);
-        } else {
-            told.wrong.lock().expect("whole").push(reply);
-        }
+        deliver(&mut peer, Letter { serial }, stage, told)?;
     }
     peer.put("QUIT\r\n")?;
     peer.reply().map(drop)
+}
+
+/// Whether this server takes one more letter now, in a session of its own.
+pub(crate) fn takes_one(address: SocketAddr, stage: &Stage, told: &Told) -> bool {
+    let Some(serial) = stage.next_serial() else {
+        return false;
+    };
+    let peer = Peer::greet(address);
+    peer.and_then(|mut peer| deliver(&mut peer, Letter { serial }, stage, told))
+        .unwrap_or(false)
+}
+
+/// Sends a letter and remembers what was said; whether it got 250.
+fn deliver(peer: &mut Peer, letter: Letter, stage: &Stage, told: &Told) -> io::Result<bool> {
+    let reply = peer.send(letter)?;
+    if reply.starts_with("250 ") {
+        let elsewhere = letter
+            .recipients()
+            .iter()
+            .filter(|to| *to != crate::letter::KEEPER)
+            .count();
+        let id = reply.split(' ').nth(2).unwrap_or_default().to_owned();
+        told.accepted
+            .lock()
+            .expect("whole")
+            .push(Accepted { id, letter });
+        stage.count(|counts| {
+            counts.accepted += 1;
+            counts.owed += elsewhere as u64;
+        });
+        return Ok(true);
+    }
+    if reply.starts_with('4') {
+        stage.count(|counts| counts.refused += 1);
+    } else {
+        told.wrong.lock().expect("whole").push(reply);
+    }
+    Ok(false)
 }
 
 /// The client's end of a session.

@@ -21,14 +21,14 @@ use crate::{Chance, Curtain, LOOK, PATIENCE, SESSIONS, setting};
 const TAKE_OVER_MAX: Duration = Duration::from_secs(30);
 
 /// A node in one of its lives.
-struct Node {
-    home: Home,
-    life: Option<(Server, SocketAddr)>,
-    name: &'static str,
+pub(crate) struct Node {
+    pub(crate) home: Home,
+    pub(crate) life: Option<(Server, SocketAddr)>,
+    pub(crate) name: &'static str,
 }
 
 impl Node {
-    fn new(name: &'static str, store: &str, sink: &Sink) -> Self {
+    pub(crate) fn new(name: &'static str, store: &str, sink: &Sink) -> Self {
         let home = Home::of_node(name, store, sink.address());
         Self {
             home,
@@ -37,16 +37,25 @@ impl Node {
         }
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.life = Some(self.home.serve());
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.life.as_ref().expect("it runs").1
     }
 
     fn server(&self) -> &Server {
         &self.life.as_ref().expect("it runs").0
+    }
+
+    /// Whether it has started anew by itself since this was asked last.
+    pub(crate) fn started_anew(&mut self) -> bool {
+        let anew = self.server().listening(Duration::ZERO);
+        if let (Some(address), Some(life)) = (anew, &mut self.life) {
+            life.1 = address;
+        }
+        anew.is_some()
     }
 
     /// Waits until it has started anew by itself.

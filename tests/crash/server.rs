@@ -153,6 +153,11 @@ impl Server {
         self.listening.recv_timeout(within).ok()
     }
 
+    /// Whether this process, and no other, still runs.
+    pub(crate) fn still_runs(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_none()
+    }
+
     /// Stops it in its tracks, or lets it go on.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it is ours");
