@@ -1,7 +1,14 @@
-//! Where connections come from: the addresses of the URL are tried in turn until one takes writes.
+//! Where connections come from: whichever address of the URL takes writes.
+//!
+//! The address that took writes last is asked first, then the others in their order; one that is silent does not hold up the
+//! next, and those that said no are asked again while it is waited for: a standby may have been promoted meanwhile.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use ground_world::World;
 use ground_world::net::Stream;
 use ground_world::tls::{PlatformRoots, TlsClient, Verify};
@@ -13,6 +20,10 @@ use crate::{Options, Query, StoreError};
 /// How long one address may take, from the connection to the end of the login: a host that is down must not use up the
 /// time of the one that took over.
 const EACH_ADDRESS: Duration = Duration::from_secs(5);
+
+/// How long an address is waited for before the next is asked too: a login takes a tenth of it, and a machine that is gone
+/// says nothing at all.
+const HEAD_START: Duration = Duration::from_millis(500);
 
 /// Roots of an own certificate authority are a few kilobytes.
 const ROOTS_BYTES: usize = 1 << 20;
@@ -39,6 +50,8 @@ pub(super) struct Dialer {
     world: World,
     write_deadline: Duration,
     read_deadline: Duration,
+    /// The place of the address that took writes last.
+    proven: AtomicUsize,
 }
 
 /// Server settings of a connection, and what must be known of the server. `synchronous_commit` is raised to `on` where
@@ -84,29 +97,75 @@ impl Dialer {
             world: world.clone(),
             write_deadline: options.write_deadline,
             read_deadline: options.read_deadline,
+            proven: AtomicUsize::new(0),
         })
     }
 
-    /// Connects to the first address that takes writes.
+    /// Connects to an address that takes writes.
     ///
     /// # Errors
-    /// What each address said, in one. [`StoreError::Unfit`] when one of them says that this program has no business there.
+    /// What each address said, in one. [`StoreError::Unfit`] when all of them say that this program has no business there: one
+    /// alone may be a standby that does not have everything yet.
     pub(super) async fn connect(&self, role: Role) -> Result<Connection, StoreError> {
-        let mut said = Vec::new();
-        for address in &self.server.addresses {
-            let attempt = self.connect_to(address, role);
-            let attempt = self.world.clock.timeout(EACH_ADDRESS, attempt).await;
-            let attempt = attempt
-                .unwrap_or_else(|late| Err(StoreError::Unavailable(format!("no login: {late}"))));
-            match attempt {
-                Ok(connection) => return Ok(connection),
-                Err(StoreError::Unfit(why)) => {
-                    return Err(StoreError::Unfit(format!("{address}: {why}")));
+        let (began, mut said) = (self.world.clock.instant(), Vec::new());
+        let (mut waiting, mut under_way) = (self.in_order(), FuturesUnordered::new());
+        loop {
+            match waiting.pop_front() {
+                Some(place) => under_way.push(self.attempt(place, role)),
+                None if under_way.is_empty() => return Err(self.refused(said)),
+                None => {}
+            }
+            match self.world.clock.timeout(HEAD_START, under_way.next()).await {
+                Ok(Some((place, Ok(connection)))) => {
+                    self.proven.store(place, Ordering::Relaxed);
+                    return Ok(connection);
                 }
-                Err(error) => said.push(format!("{address}: {error}")),
+                Ok(Some((place, Err(error)))) => said.push((place, error)),
+                Ok(None) => {}
+                Err(_) if waiting.is_empty() && began.elapsed() < EACH_ADDRESS => {
+                    waiting.extend(said.drain(..).map(|(place, _)| place));
+                }
+                Err(_) => {}
             }
         }
-        Err(StoreError::Unavailable(said.join("; ")))
+    }
+
+    /// Every address once, the one that is likeliest to take writes first.
+    fn in_order(&self) -> VecDeque<usize> {
+        let mut places: VecDeque<usize> = (0..self.server.addresses.len()).collect();
+        places.rotate_left(self.proven.load(Ordering::Relaxed).min(places.len()));
+        places
+    }
+
+    async fn attempt(&self, place: usize, role: Role) -> (usize, Result<Connection, StoreError>) {
+        let Some(address) = self.server.addresses.get(place) else {
+            return (place, Err(StoreError::Unavailable("no address".into())));
+        };
+        let attempt = self.connect_to(address, role);
+        let attempt = self.world.clock.timeout(EACH_ADDRESS, attempt).await;
+        let late = |late| Err(StoreError::Unavailable(format!("no login: {late}")));
+        (place, attempt.unwrap_or_else(late))
+    }
+
+    /// What all of them said.
+    fn refused(&self, mut said: Vec<(usize, StoreError)>) -> StoreError {
+        said.sort_by_key(|(place, _)| *place);
+        let all_unfit = said
+            .iter()
+            .all(|(_, error)| matches!(error, StoreError::Unfit(_)));
+        let one = |(place, error): &(usize, StoreError)| {
+            let address = self.server.addresses.get(*place);
+            let address = address.map_or_else(String::new, ToString::to_string);
+            match error {
+                StoreError::Unfit(why) => format!("{address}: {why}"),
+                error => format!("{address}: {error}"),
+            }
+        };
+        let together = said.iter().map(one).collect::<Vec<_>>().join("; ");
+        match all_unfit {
+            true => StoreError::Unfit(together),
+            false => StoreError::Unavailable(together),
+        }
     }
 
     async fn connect_to(&self, address: &Address, role: Role) -> Result<Connection, StoreError> {
