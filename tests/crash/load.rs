@@ -111,6 +111,9 @@ impl Peer {
     /// Sends a letter whole; the last reply, whatever it is.
     pub(crate) fn send(&mut self, letter: Letter) -> io::Result<String> {
         if let Some(refusal) = self.announce(&letter.recipients())? {
+            // The transaction may have begun (RFC 5321 s4.1.1.2: no MAIL within another).
+            self.put("RSET\r\n")?;
+            self.expect("250")?;
             return Ok(refusal);
         }
         let mut content = String::new();
