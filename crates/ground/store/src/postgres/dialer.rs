@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,6 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use ground_world::World;
 use ground_world::net::Stream;
 use ground_world::tls::{PlatformRoots, TlsClient, Verify};
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::url::{Address, Protection, Server};
@@ -24,6 +26,10 @@ const EACH_ADDRESS: Duration = Duration::from_secs(5);
 /// How long an address is waited for before the next is asked too: a login takes a tenth of it, and a machine that is gone
 /// says nothing at all.
 const HEAD_START: Duration = Duration::from_millis(500);
+
+/// How long a reader believes that no address takes writes: while the database is away every query asks for it, and the
+/// standbys have better to do than to refuse logins by the hundred.
+const REFUSAL_HOLDS: Duration = Duration::from_millis(200);
 
 /// Roots of an own certificate authority are a few kilobytes.
 const ROOTS_BYTES: usize = 1 << 20;
@@ -52,6 +58,8 @@ pub(super) struct Dialer {
     read_deadline: Duration,
     /// The place of the address that took writes last.
     proven: AtomicUsize,
+    /// When all addresses had refused, and what they said.
+    refusal: Mutex<Option<(Instant, StoreError)>>,
 }
 
 /// Server settings of a connection, and what must be known of the server. `synchronous_commit` is raised to `on` where
@@ -98,6 +106,7 @@ impl Dialer {
             write_deadline: options.write_deadline,
             read_deadline: options.read_deadline,
             proven: AtomicUsize::new(0),
+            refusal: Mutex::default(),
         })
     }
 
@@ -107,6 +116,28 @@ impl Dialer {
     /// What each address said, in one. [`StoreError::Unfit`] when all of them say that this program has no business there: one
     /// alone may be a standby that does not have everything yet.
     pub(super) async fn connect(&self, role: Role) -> Result<Connection, StoreError> {
+        if let (Role::Reader, Some(error)) = (role, self.recent_refusal()) {
+            return Err(error);
+        }
+        let connected = self.ask_all(role).await;
+        let refusal = connected.as_ref().err().cloned();
+        let refusal = refusal.map(|error| (self.world.clock.instant(), error));
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+        connected
+    }
+
+    fn recent_refusal(&self) -> Option<StoreError> {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, error) = refusal.as_ref()?;
+        (self.since(*at) < REFUSAL_HOLDS).then(|| error.clone())
+    }
+
+    fn since(&self, instant: Instant) -> Duration {
+        let now = self.world.clock.instant();
+        now.saturating_duration_since(instant)
+    }
+
+    async fn ask_all(&self, role: Role) -> Result<Connection, StoreError> {
         let (began, mut said) = (self.world.clock.instant(), Vec::new());
         let (mut waiting, mut under_way) = (self.in_order(), FuturesUnordered::new());
         loop {
@@ -122,7 +153,7 @@ impl Dialer {
                 }
                 Ok(Some((place, Err(error)))) => said.push((place, error)),
                 Ok(None) => {}
-                Err(_) if waiting.is_empty() && began.elapsed() < EACH_ADDRESS => {
+                Err(_) if waiting.is_empty() && self.since(began) < EACH_ADDRESS => {
                     waiting.extend(said.drain(..).map(|(place, _)| place));
                 }
                 Err(_) => {}
@@ -239,5 +270,41 @@ impl Dialer {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ground_world::WorldOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn while_no_address_takes_writes_readers_ask_a_few_times_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join(".s.PGSQL.5432");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let asked = || std::iter::from_fn(|| listener.accept().ok()).count();
+        let host = folder.path().display().to_string().replace('/', "%2F");
+        let server = Server::parse(&format!("postgres://u@{host}/mail")).unwrap();
+        let world = World::real(&WorldOptions::default()).unwrap();
+        let options = Options::default();
+        let dialer = Dialer::new(server, &options, &world).await.unwrap();
+        // From a moment to come: however slow this machine is, it is recent.
+        let refused = Some((
+            world.clock.instant() + Duration::from_secs(3600),
+            StoreError::Unavailable("it is a read-only standby".into()),
+        ));
+        *dialer.refusal.lock().unwrap() = refused;
+        for _ in 0..100 {
+            let told = dialer.connect(Role::Reader).await.map(drop);
+            assert!(matches!(told, Err(StoreError::Unavailable(_))));
+        }
+        assert_eq!(asked(), 0);
+        // The writer paces itself.
+        let writer = dialer.connect(Role::Writer);
+        drop(tokio::time::timeout(Duration::from_millis(50), writer).await);
+        assert_eq!(asked(), 1);
     }
 }
