@@ -58,6 +58,8 @@ pub(super) struct Dialer {
     read_deadline: Duration,
     /// The place of the address that took writes last.
     proven: AtomicUsize,
+    /// One task asks at a time; those that wait hear what it was told. A login costs both ends thousands of hash rounds.
+    turn: tokio::sync::Mutex<()>,
     /// When all addresses had refused, and what they said.
     refusal: Mutex<Option<(Instant, StoreError)>>,
 }
@@ -106,6 +108,7 @@ impl Dialer {
             write_deadline: options.write_deadline,
             read_deadline: options.read_deadline,
             proven: AtomicUsize::new(0),
+            turn: tokio::sync::Mutex::default(),
             refusal: Mutex::default(),
         })
     }
@@ -116,6 +119,7 @@ impl Dialer {
     /// What each address said, in one. [`StoreError::Unfit`] when all of them say that this program has no business there: one
     /// alone may be a standby that does not have everything yet.
     pub(super) async fn connect(&self, role: Role) -> Result<Connection, StoreError> {
+        let _turn = self.turn.lock().await;
         if let (Role::Reader, Some(error)) = (role, self.recent_refusal()) {
             return Err(error);
         }
@@ -187,10 +191,10 @@ impl Dialer {
         let one = |(place, error): &(usize, StoreError)| {
             let address = self.server.addresses.get(*place);
             let address = address.map_or_else(String::new, ToString::to_string);
-            match error {
-                StoreError::Unfit(why) => format!("{address}: {why}"),
-                error => format!("{address}: {error}"),
+            if let StoreError::Unfit(why) = error {
+                return format!("{address}: {why}");
             }
+            format!("{address}: {error}")
         };
         let together = said.iter().map(one).collect::<Vec<_>>().join("; ");
         match all_unfit {
