@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::LOOK;
 use crate::letter::Letter;
 use crate::stage::Stage;
 
@@ -34,6 +35,7 @@ pub(crate) fn client(stage: &Stage, told: &Told) {
     while let Some(address) = stage.enter() {
         if session(address, stage, told).is_err() {
             stage.count(|counts| counts.broken += 1);
+            stage.pause(LOOK);
         }
     }
 }
@@ -82,6 +84,8 @@ fn deliver(peer: &mut Peer, letter: Letter, stage: &Stage, told: &Told) -> io::R
     }
     if reply.starts_with('4') {
         stage.count(|counts| counts.refused += 1);
+        // Who is told to come later comes later: until something moves again, or a moment has passed.
+        stage.pause(LOOK);
     } else {
         told.wrong.lock().expect("whole").push(reply);
     }
