@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::letter::Letter;
 use crate::load::{self, Peer, Told};
@@ -72,7 +71,7 @@ fn taken_over(survivor: &Node, gone: &str, since: Instant) -> Duration {
         let nodes = survivor.home.ask(&["node", "list"]);
         let row = nodes.iter().find(|node| node["name"] == gone);
         let row = row.unwrap_or_else(|| panic!("no {gone} in {nodes:?}"));
-        if row["state"] == "fenced" && row["in_flight"] == Value::from(0) {
+        if row["state"] == "fenced" && row["in_flight"] == 0 {
             return since.elapsed();
         }
         assert!(

@@ -91,14 +91,16 @@ impl Home {
         Audit(audit)
     }
 
-    /// Starts a life of the server.
+    /// Starts a life of the server. It ends with the caller's thread too, however the test ends.
     pub(crate) fn start(&self) -> Server {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log())
             .expect("a log");
-        Server::start(&mut self.command(), log)
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig=KILL", "--", BINARY, "--config"]);
+        Server::start(command.arg(self.config()), log)
     }
 
     /// Starts a life, and waits until it takes mail.
