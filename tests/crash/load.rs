@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::LOOK;
 use crate::letter::Letter;
 use crate::stage::Stage;
 
@@ -34,6 +35,7 @@ pub(crate) fn client(stage: &Stage, told: &Told) {
     while let Some(address) = stage.enter() {
         if session(address, stage, told).is_err() {
             stage.count(|counts| counts.broken += 1);
+            stage.pause(LOOK);
         }
     }
 }
@@ -44,31 +46,50 @@ fn session(address: SocketAddr, stage: &Stage, told: &Told) -> io::Result<()> {
         let Some(serial) = stage.next_serial() else {
             break;
         };
-        let letter = Letter { serial };
-        let reply = peer.send(letter)?;
-        if reply.starts_with("250 ") {
-            let elsewhere = letter
-                .recipients()
-                .iter()
-                .filter(|to| *to != crate::letter::KEEPER)
-                .count();
-            let id = reply.split(' ').nth(2).unwrap_or_default().to_owned();
-            told.accepted
-                .lock()
-                .expect("whole")
-                .push(Accepted { id, letter });
-            stage.count(|counts| {
-                counts.accepted += 1;
-                counts.owed += elsewhere as u64;
-            });
-        } else if reply.starts_with('4') {
-            stage.count(|counts| counts.refused += 1);
-        } else {
-            told.wrong.lock().expect("whole").push(reply);
-        }
+        deliver(&mut peer, Letter { serial }, stage, told)?;
     }
     peer.put("QUIT\r\n")?;
     peer.reply().map(drop)
+}
+
+/// Whether this server takes one more letter now, in a session of its own.
+pub(crate) fn takes_one(address: SocketAddr, stage: &Stage, told: &Told) -> bool {
+    let Some(serial) = stage.next_serial() else {
+        return false;
+    };
+    let peer = Peer::greet(address);
+    peer.and_then(|mut peer| deliver(&mut peer, Letter { serial }, stage, told))
+        .unwrap_or(false)
+}
+
+/// Sends a letter and remembers what was said; whether it got 250.
+fn deliver(peer: &mut Peer, letter: Letter, stage: &Stage, told: &Told) -> io::Result<bool> {
+    let reply = peer.send(letter)?;
+    if reply.starts_with("250 ") {
+        let elsewhere = letter
+            .recipients()
+            .iter()
+            .filter(|to| *to != crate::letter::KEEPER)
+            .count();
+        let id = reply.split(' ').nth(2).unwrap_or_default().to_owned();
+        told.accepted
+            .lock()
+            .expect("whole")
+            .push(Accepted { id, letter });
+        stage.count(|counts| {
+            counts.accepted += 1;
+            counts.owed += elsewhere as u64;
+        });
+        return Ok(true);
+    }
+    if reply.starts_with('4') {
+        stage.count(|counts| counts.refused += 1);
+        // Who is told to come later comes later: until something moves again, or a moment has passed.
+        stage.pause(LOOK);
+    } else {
+        told.wrong.lock().expect("whole").push(reply);
+    }
+    Ok(false)
 }
 
 /// The client's end of a session.
@@ -94,6 +115,9 @@ impl Peer {
     /// Sends a letter whole; the last reply, whatever it is.
     pub(crate) fn send(&mut self, letter: Letter) -> io::Result<String> {
         if let Some(refusal) = self.announce(&letter.recipients())? {
+            // The transaction may have begun (RFC 5321 s4.1.1.2: no MAIL within another).
+            self.put("RSET\r\n")?;
+            self.expect("250")?;
             return Ok(refusal);
         }
         let mut content = String::new();

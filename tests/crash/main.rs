@@ -1,12 +1,14 @@
 //! `kill -9` at random moments, on real processes and a real disk: what got 250 is delivered or listed, and the book adds up.
 //!
 //! `POSTRIDER_KILLS` says how many kills of one server (12), `POSTRIDER_NODE_KILLS` how many of two nodes (2),
-//! `POSTRIDER_SEED` which moments.
+//! `POSTRIDER_LEADER_KILLS` how many of the leader of a database cluster (1), `POSTRIDER_SEED` which moments.
 
+mod cluster;
 mod letter;
 mod load;
 mod nodes;
 mod one;
+mod patroni;
 #[path = "../../crates/ground/store/tests/private/mod.rs"]
 mod private;
 mod proxy;

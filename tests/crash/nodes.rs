@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::letter::Letter;
 use crate::load::{self, Peer, Told};
@@ -21,14 +20,14 @@ use crate::{Chance, Curtain, LOOK, PATIENCE, SESSIONS, setting};
 const TAKE_OVER_MAX: Duration = Duration::from_secs(30);
 
 /// A node in one of its lives.
-struct Node {
-    home: Home,
-    life: Option<(Server, SocketAddr)>,
-    name: &'static str,
+pub(crate) struct Node {
+    pub(crate) home: Home,
+    pub(crate) life: Option<(Server, SocketAddr)>,
+    pub(crate) name: &'static str,
 }
 
 impl Node {
-    fn new(name: &'static str, store: &str, sink: &Sink) -> Self {
+    pub(crate) fn new(name: &'static str, store: &str, sink: &Sink) -> Self {
         let home = Home::of_node(name, store, sink.address());
         Self {
             home,
@@ -37,16 +36,25 @@ impl Node {
         }
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.life = Some(self.home.serve());
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.life.as_ref().expect("it runs").1
     }
 
     fn server(&self) -> &Server {
         &self.life.as_ref().expect("it runs").0
+    }
+
+    /// Whether it has started anew by itself since this was asked last.
+    pub(crate) fn started_anew(&mut self) -> bool {
+        let anew = self.server().listening(Duration::ZERO);
+        if let (Some(address), Some(life)) = (anew, &mut self.life) {
+            life.1 = address;
+        }
+        anew.is_some()
     }
 
     /// Waits until it has started anew by itself.
@@ -63,7 +71,7 @@ fn taken_over(survivor: &Node, gone: &str, since: Instant) -> Duration {
         let nodes = survivor.home.ask(&["node", "list"]);
         let row = nodes.iter().find(|node| node["name"] == gone);
         let row = row.unwrap_or_else(|| panic!("no {gone} in {nodes:?}"));
-        if row["state"] == "fenced" && row["in_flight"] == Value::from(0) {
+        if row["state"] == "fenced" && row["in_flight"] == 0 {
             return since.elapsed();
         }
         assert!(

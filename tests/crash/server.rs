@@ -91,14 +91,16 @@ impl Home {
         Audit(audit)
     }
 
-    /// Starts a life of the server.
+    /// Starts a life of the server. It ends with the caller's thread too, however the test ends.
     pub(crate) fn start(&self) -> Server {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log())
             .expect("a log");
-        Server::start(&mut self.command(), log)
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig=KILL", "--", BINARY, "--config"]);
+        Server::start(command.arg(self.config()), log)
     }
 
     /// Starts a life, and waits until it takes mail.
@@ -151,6 +153,11 @@ impl Server {
     /// Where it listens, when it does within this time; none too when it has ended.
     pub(crate) fn listening(&self, within: Duration) -> Option<SocketAddr> {
         self.listening.recv_timeout(within).ok()
+    }
+
+    /// Whether this process, and no other, still runs.
+    pub(crate) fn still_runs(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_none()
     }
 
     /// Stops it in its tracks, or lets it go on.

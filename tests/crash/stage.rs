@@ -24,6 +24,21 @@ struct State {
     /// Sessions so far.
     entered: usize,
     counts: Counts,
+    silence: Option<Silence>,
+}
+
+/// The times between one 250 and the next.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    last: Instant,
+    longest: Duration,
+}
+
+impl Silence {
+    /// The longest so far, the present one included.
+    fn longest(self) -> Duration {
+        self.longest.max(self.last.elapsed())
+    }
 }
 
 /// What has happened so far.
@@ -103,8 +118,31 @@ impl Stage {
     }
 
     pub(crate) fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.lock().counts);
+        let mut state = self.lock();
+        let before = state.counts.accepted;
+        change(&mut state.counts);
+        if state.counts.accepted > before {
+            state.silence = state.silence.map(|silence| Silence {
+                last: Instant::now(),
+                longest: silence.longest(),
+            });
+        }
+        drop(state);
         self.changed.notify_all();
+    }
+
+    /// From now on the times without any 250 are measured.
+    pub(crate) fn listen_for_silence(&self) {
+        self.lock().silence = Some(Silence {
+            last: Instant::now(),
+            longest: Duration::ZERO,
+        });
+    }
+
+    /// The longest time without any 250 since [`Self::listen_for_silence`].
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let silence = self.lock().silence;
+        silence.map_or(Duration::ZERO, Silence::longest)
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -121,7 +121,8 @@ impl Store {
     /// - `sqlite:PATH`: the file and its folder are made when missing. In a simulated world it lives on the simulated disk and
     ///   can be opened again after a simulated crash. `sqlite::memory:`: rows that live as long as the handle.
     /// - `postgres://user:password@host:port,host:port/database`: PostgreSQL 15 or newer, a database of its own. The hosts are
-    ///   tried in turn until one takes writes, at the start and whenever the connection is lost. `?sslmode=verify-full` is
+    ///   asked, the one that took writes last first, until one takes writes: at the start and whenever the connection is lost.
+    ///   One that is silent holds up the others for half a second. `?sslmode=verify-full` is
     ///   what counts when nothing is said: the server's certificate must be good for the host's name, under the system's
     ///   roots or, with `&sslrootcert=FILE`, under those alone. `require` encrypts without asking who answers, `disable`
     ///   does neither. A host may be a socket's folder (`%2Frun%2Fpostgresql`). Needs a tokio runtime, and the real world.

@@ -155,6 +155,44 @@ async fn a_standby_in_the_url_is_passed_over_until_it_is_promoted() {
     assert_eq!(standby.sql("fail_over", COUNT), "2");
 }
 
+/// A standby that was made a moment ago, or that lags behind, may lack the database or the login still.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_our_database_is_passed_over_while_another_has_it() {
+    let empty = PrivateServer::start();
+    let full = PrivateServer::start();
+    full.database("elsewhere");
+    let url = PrivateServer::url_of(&[&empty, &full], "elsewhere");
+    let store = with_table(&url).await;
+    store.write(unit_of(INSERT, vec![1.into()])).await.unwrap();
+    assert_eq!(full.sql("elsewhere", COUNT), "1");
+    let nobody_has_it = try_open(&empty.url("elsewhere")).await.map(drop);
+    assert!(matches!(nobody_has_it, Err(StoreError::Unfit(_))));
+}
+
+/// As a machine that lost its power: what is sent to it is neither answered nor refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_server_in_the_url_delays_a_connection_by_less_than_its_own_time() {
+    let server = PrivateServer::start();
+    server.database("behind");
+    let silent = tempfile::tempdir().unwrap();
+    let socket = silent.path().join(".s.PGSQL.5432");
+    // Connections wait in its backlog for ever.
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let folder = silent.path().display().to_string().replace('/', "%2F");
+    let url = server
+        .url("behind")
+        .replacen('@', &format!("@{folder}:5432,"), 1);
+    let began = std::time::Instant::now();
+    let store = with_table(&url).await;
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
+    store.write(unit_of(INSERT, vec![1.into()])).await.unwrap();
+    drop(listener);
+}
+
 /// As a node sees it whose server is demoted under it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_taking_writes_is_left_for_one_that_takes_them() {

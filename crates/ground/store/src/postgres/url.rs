@@ -47,7 +47,7 @@ impl std::fmt::Display for Address {
 pub(super) struct Server {
     /// Who we are, and which database.
     pub(super) login: Config,
-    /// Where it may be, in the order to try.
+    /// Where it may be, in the order to try while nothing is known better.
     pub(super) addresses: Vec<Address>,
     pub(super) protection: Protection,
 }

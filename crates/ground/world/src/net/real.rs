@@ -4,13 +4,22 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::stream::{Plain, Stream};
 use super::{ConnectError, ListenOptions};
+
+/// What was sent to a host of our own and not confirmed by its system in this time: the machine is gone, or the way to it. A
+/// node's lease on its work (15 s) is longer, so that it can be prolonged at the machine that took over.
+const GONE_AFTER: Duration = Duration::from_secs(10);
+
+/// When nothing is on its way, the host's system is asked whether it is there: first after this time, then at this pace.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) fn listen(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
     let socket = Socket::new(
@@ -41,6 +50,16 @@ pub(super) async fn connect(
     at: SocketAddr,
     bind: Option<IpAddr>,
 ) -> Result<Stream, ConnectError> {
+    let socket = reach(address, at, bind).await?;
+    let local = socket.local_addr().ok();
+    Ok(Stream::plain(Plain::Tcp(socket), Some(address), local))
+}
+
+async fn reach(
+    address: SocketAddr,
+    at: SocketAddr,
+    bind: Option<IpAddr>,
+) -> Result<TcpStream, ConnectError> {
     let socket = prepare(at, bind).map_err(|error| ConnectError::Ours {
         to: address.to_string(),
         detail: error.to_string(),
@@ -50,10 +69,10 @@ pub(super) async fn connect(
         .await
         .map_err(|error| connect_error(address.to_string(), &error))?;
     no_delay(&socket);
-    let local = socket.local_addr().ok();
-    Ok(Stream::plain(Plain::Tcp(socket), Some(address), local))
+    Ok(socket)
 }
 
+/// See [`GONE_AFTER`] for what distinguishes it.
 pub(super) async fn connect_host(host: &str, port: u16) -> Result<Stream, ConnectError> {
     let unreachable = |detail: String| ConnectError::Unreachable {
         to: format!("{host}:{port}"),
@@ -64,8 +83,12 @@ pub(super) async fn connect_host(host: &str, port: u16) -> Result<Stream, Connec
         .map_err(|error| unreachable(error.to_string()))?;
     let mut failed = unreachable("the name has no address".to_owned());
     for address in addresses {
-        match connect(address, address, None).await {
-            Ok(stream) => return Ok(stream),
+        match reach(address, address, None).await {
+            Ok(socket) => {
+                notice_its_end(&socket);
+                let local = socket.local_addr().ok();
+                return Ok(Stream::plain(Plain::Tcp(socket), Some(address), local));
+            }
             Err(error) => failed = error,
         }
     }
@@ -88,6 +111,18 @@ fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpSocket> {
 fn no_delay(socket: &TcpStream) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+}
+
+/// A machine that loses its power closes no connection: its silence must end one. Fails only on a dead connection.
+pub(super) fn notice_its_end(socket: &TcpStream) {
+    let asked = TcpKeepalive::new()
+        .with_time(ASK_AFTER)
+        .with_interval(ASK_EVERY);
+    let socket = SockRef::from(socket);
+    let set = socket.set_tcp_keepalive(&asked);
+    if let Err(error) = set.and_then(|()| socket.set_tcp_user_timeout(Some(GONE_AFTER))) {
+        tracing::debug!(%error, "cannot have the system watch over a connection");
     }
 }
 

@@ -93,6 +93,21 @@ async fn connects_from(world: &World, to: &str, from: &str) {
     assert_eq!(near.unwrap().local_addr(), Some(peer));
 }
 
+/// What the system then does with a silent machine is the system's own promise (tcp(7), `TCP_USER_TIMEOUT`).
+#[tokio::test]
+async fn the_system_watches_over_connections_to_hosts_of_our_own() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+    let socket = socket.await.unwrap();
+    super::real::notice_its_end(&socket);
+    let socket = socket2::SockRef::from(&socket);
+    assert!(socket.keepalive().unwrap());
+    let gone_after = socket.tcp_user_timeout().unwrap().unwrap();
+    assert!(gone_after <= Duration::from_secs(11), "{gone_after:?}");
+    let asked_after = socket.tcp_keepalive_time().unwrap();
+    assert!(asked_after < gone_after, "{asked_after:?}");
+}
+
 #[tokio::test]
 async fn where_nothing_listens_the_connection_is_refused() {
     let real = real_world();
