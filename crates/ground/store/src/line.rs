@@ -13,6 +13,13 @@ pub(crate) struct Job {
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
+impl Job {
+    /// Nobody waits for it any more: not begun is better than an outcome nobody knows.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
+
 /// Lines up `unit` and waits for its answer.
 pub(crate) async fn ask(writer: &mpsc::Sender<Job>, unit: Unit) -> Answer {
     let (answer, wait) = oneshot::channel();
@@ -66,8 +73,7 @@ impl Group {
     ) -> Option<Job> {
         while self.jobs.len() < bounds.count {
             let Ok(job) = waiting.try_recv() else { break };
-            // Nobody waits for it any more: not begun is better than an outcome nobody knows.
-            if job.answer.is_closed() {
+            if job.is_given_up() {
                 continue;
             }
             self.bytes = self.bytes.saturating_add(job.unit.weight());

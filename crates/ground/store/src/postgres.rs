@@ -7,6 +7,7 @@
 mod bell;
 mod connection;
 mod dialer;
+mod dust;
 mod group;
 mod migrate;
 mod readers;
@@ -25,6 +26,7 @@ use crate::line::{self, Answer, GroupBounds};
 use crate::{Options, Query, Row, StoreError, Unit};
 use bell::Bell;
 use dialer::{Dialer, Role};
+use dust::Broom;
 use url::Server;
 use writer::Writer;
 
@@ -73,6 +75,8 @@ impl Postgres {
             connection: Some(connection),
             failures: 0,
             unfolded: 0,
+            folds: 0,
+            broom: Broom::with(&dialer),
         };
         tokio::spawn(writer.serve(write_jobs));
         readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);

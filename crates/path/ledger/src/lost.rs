@@ -36,16 +36,13 @@ macro_rules! seen_columns {
     };
 }
 
-/// How far the clocks of two nodes may be apart before one takes a live claim of the other for ended.
-const SKEW: std::time::Duration = std::time::Duration::from_secs(5 * 60);
-
-/// This node's own claims are compared with the clock that counted them. Another's are lost with its epoch: when it has
-/// stopped, started anew or was fenced; or when they ended so long ago that it should have seen it itself.
+/// This node's own claims are compared with the clock that counted them. Another's are lost with its epoch alone: when it
+/// has stopped, started anew or was fenced. No other machine's clock is asked.
 const LOST: &str = concat!(
     seen_columns!(),
     "((claimed_by = $1 AND claimed_until <= $2) \
-       OR (claimed_by <> $1 AND (claimed_until <= $3 OR claimed_by NOT IN (SELECT epoch FROM node WHERE state = 'up')))) \
-     ORDER BY claimed_until LIMIT $4"
+       OR (claimed_by <> $1 AND claimed_by NOT IN (SELECT epoch FROM node WHERE state = 'up'))) \
+     ORDER BY claimed_until LIMIT $3"
 );
 
 const OURS: &str = concat!(seen_columns!(), "claimed_by = $1 AND id IN (");
@@ -141,16 +138,8 @@ impl Ledger {
     /// # Errors
     /// The store's.
     pub async fn lost_claims(&self) -> Result<LostClaims, LedgerError> {
-        let (steady, wall) = (
-            self.lease_now().as_millis(),
-            (self.now() - SKEW).as_millis(),
-        );
-        let values = vec![
-            self.epoch().into(),
-            steady.into(),
-            wall.into(),
-            A_UNIT.into(),
-        ];
+        let steady = self.lease_now().as_millis();
+        let values = vec![self.epoch().into(), steady.into(), A_UNIT.into()];
         self.bring_back(Query::new(LOST, values), End::Lost).await
     }
 

@@ -18,9 +18,10 @@ const LOOK_GAP: Duration = Duration::from_secs(8);
 
 const SERVING: &str = "SELECT name, epoch, beats, draining FROM node WHERE state = 'up'";
 
-/// Only who lives itself may judge, and only what was seen.
+/// Only who lives itself may judge, and only what was seen. While somebody is there to judge, no mail has waited for want of
+/// a node.
 const FENCE: Sql = Sql::new(
-    "UPDATE node SET state = 'fenced' WHERE name = $1 AND epoch = $2 AND beats = $3 AND state = 'up' \
+    "UPDATE node SET state = 'fenced', away_since = NULL, back_at = NULL WHERE name = $1 AND epoch = $2 AND beats = $3 AND state = 'up' \
      AND EXISTS (SELECT 1 FROM node AS self WHERE self.name = $4 AND self.epoch = $5 AND self.state = 'up')",
 );
 

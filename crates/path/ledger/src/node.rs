@@ -45,9 +45,11 @@ const START: Sql = Sql::new(
     "INSERT INTO node (id, name, epoch, state, heartbeat_at, away_since, back_at) \
      SELECT next_id, $1, next_epoch, $4, $2, away, CASE WHEN away IS NULL THEN NULL \
        WHEN $2 - last < $3 THEN coalesce(back, $2) ELSE $2 END \
-     FROM (SELECT coalesce(max(id) + 1, 0) AS next_id, min(back_at) AS back, \
+     FROM (SELECT coalesce(min(id) FILTER (WHERE name = $1), max(id) + 1, 0) AS next_id, \
+         min(back_at) FILTER (WHERE state = 'up') AS back, \
          max(heartbeat_at) FILTER (WHERE state <> 'command') AS last, \
-         CASE WHEN $4 <> 'command' THEN coalesce(min(away_since), max(heartbeat_at) FILTER (WHERE state <> 'command')) END AS away, \
+         CASE WHEN $4 <> 'command' THEN coalesce(min(away_since) FILTER (WHERE state = 'up'), \
+           max(heartbeat_at) FILTER (WHERE state <> 'command')) END AS away, \
          (SELECT 1 + max(taken) FROM (\
             SELECT coalesce(max(epoch), 0) AS taken FROM node \
             UNION ALL SELECT coalesce(max(claimed_by), 0) FROM recipient WHERE state = 'in_flight') AS epochs) AS next_epoch \
@@ -140,6 +142,8 @@ pub struct NodeStatus {
 pub(crate) struct Life {
     /// When it ends unless another sign of life is taken, in milliseconds of the lease clock.
     until: AtomicI64,
+    /// The same by the wall clock, which goes on when a whole machine is stopped in its tracks, and the steady one with it.
+    until_wall: AtomicI64,
     draining: AtomicBool,
     /// Why the last sign of life was not taken.
     trouble: Mutex<Option<StoreError>>,
@@ -158,6 +162,7 @@ impl Life {
         };
         Self {
             until: AtomicI64::new(until),
+            until_wall: AtomicI64::new(until),
             draining: AtomicBool::new(draining),
             trouble: Mutex::default(),
             at_work: AtomicU32::new(1),
@@ -165,8 +170,10 @@ impl Life {
         }
     }
 
-    fn lives_on(&self, until: Time, draining: bool) {
+    fn lives_on(&self, until: Time, until_wall: Time, draining: bool) {
         self.until.fetch_max(until.as_millis(), Ordering::AcqRel);
+        self.until_wall
+            .store(until_wall.as_millis(), Ordering::Release);
         self.draining.store(draining, Ordering::Release);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -237,6 +244,7 @@ impl Ledger {
     /// The store's. The node may begin attempts until [`NODE_LEASE`] after the last that was taken.
     pub async fn heartbeat(&self) -> Result<Heartbeat, LedgerError> {
         let until = self.lease_now() + NODE_LEASE;
+        let until_wall = self.now() + NODE_LEASE;
         let mut unit = Unit::new();
         unit.write(HEARTBEAT, self.signed());
         let life = &self.book.life;
@@ -249,7 +257,7 @@ impl Ledger {
             }
         };
         if let Some(row) = done.returned.iter().flatten().next() {
-            life.lives_on(until, row.flag(0)?);
+            life.lives_on(until, until_wall, row.flag(0)?);
             return Ok(Heartbeat::Alive);
         }
         life.is_over();
@@ -270,7 +278,9 @@ impl Ledger {
     /// Whether this node may begin attempts and hand mail over: it has given a sign of life, and no other can have fenced it.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.lease_now().as_millis() < self.book.life.until.load(Ordering::Acquire)
+        let life = &self.book.life;
+        self.lease_now().as_millis() < life.until.load(Ordering::Acquire)
+            && self.now().as_millis() < life.until_wall.load(Ordering::Acquire)
     }
 
     /// Whether this node takes new work: it lives, and nobody drains it.

@@ -329,6 +329,11 @@ impl Task {
             Ok(status) if status.state == HopState::Paused => {
                 Some(status.opens_at()).filter(|until| *until > self.shared.ledger.now())
             }
+            // So another node has found. The next answer that this one gets says otherwise.
+            Ok(status) if status.state == HopState::Down => {
+                hold(&self.hop.health).shown = Shown::Down;
+                None
+            }
             Ok(_) => None,
             Err(error) => {
                 tracing::warn!(hop = %self.hop.key, %error, "a next hop cannot be looked up; trying again");

@@ -22,7 +22,7 @@ use ground_world::tls::{TlsError, TlsServer};
 use path_accept::{Server, ServerParts, StartError, resume};
 use path_ledger::{EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions};
 use path_queue::{Queue, QueueParts};
-use path_watch::{ReporterError, Watch, catch_up};
+use path_watch::{HEARTBEAT_INTERVAL, ReporterError, Watch, catch_up};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -98,6 +98,9 @@ pub enum NodeError {
         /// Its control socket.
         path: PathBuf,
     },
+    /// Another server started under this node's name, or took over from it, while it started.
+    #[error("another node took over while this one started; start it again")]
+    Ended,
     /// The control socket.
     #[error("the control socket {}: {error}", path.display())]
     Socket {
@@ -112,12 +115,35 @@ pub enum NodeError {
 async fn open_book(store: Store, world: &World, settings: &Settings) -> Result<Ledger, NodeError> {
     let options = LedgerOptions::from_settings(settings.node_name(), settings);
     let ledger = Ledger::open(store, world.clone(), options).await?;
-    let late = catch_up(&ledger, settings).await?;
+    let late = tokio::select! {
+        late = catch_up(&ledger, settings) => late?,
+        // It may take longer than the others wait for a sign.
+        () = signs_of_life(&ledger) => return Err(NodeError::Ended),
+    };
     tracing::info!(?late, away = ?ledger.downtime(), "the book is open");
     ledger
         .record(EventKind::SettingsLoaded, &ledger.node_name(), "at start")
         .await?;
     Ok(ledger)
+}
+
+/// Until the node is told that it must end.
+async fn signs_of_life(ledger: &Ledger) {
+    loop {
+        ledger.world().clock.sleep(HEARTBEAT_INTERVAL).await;
+        match ledger.heartbeat().await {
+            Ok(Heartbeat::Alive) => {}
+            Ok(Heartbeat::Replaced | Heartbeat::Fenced) => return,
+            Err(error) => tracing::warn!(%error, "no sign of life was written"),
+        }
+    }
+}
+
+/// What it still has claimed is for others at once.
+async fn goodbye(ledger: &Ledger) {
+    if let Err(error) = ledger.stopped().await {
+        tracing::warn!(%error, "that this node has stopped could not be written; the others find out");
+    }
 }
 
 /// The floors in their order, and what answers requests about them.
@@ -154,8 +180,15 @@ async fn furnish(
         tls: Some(tls.clone()),
         config_directory: folder,
     });
+    let server = match server.await {
+        Ok(server) => server,
+        Err(error) => {
+            goodbye(&rooms.ledger).await;
+            return Err(error.into());
+        }
+    };
     let desk = Desk {
-        server: Arc::new(Mutex::new(server.await?)),
+        server: Arc::new(Mutex::new(server)),
         settings: Arc::new(sender),
         started: settings,
         watch,
@@ -241,9 +274,7 @@ impl Node {
                 tracing::error!(%error, "a task of the node had a defect");
             }
         }
-        if let Err(error) = self.desk.rooms.ledger.stopped().await {
-            tracing::warn!(%error, "that this node has stopped could not be written; the others find out");
-        }
+        goodbye(&self.desk.rooms.ledger).await;
         if let Some(Err(error)) = self.socket.as_ref().map(std::fs::remove_file) {
             tracing::debug!(%error, "the control socket could not be removed");
         }

@@ -3,6 +3,14 @@
 -- Times are UTC milliseconds since 1970. Only 'recipient' carries state; every rule about state is a constraint here.
 -- Text is compared by its octets (COLLATE "C"), whatever the locale of the database.
 
+-- Large bodies: written chunk by chunk while they arrive, before a row of 'body' names them. 'written_at' moves with each
+-- chunk, so that one that is still arriving is not taken for an orphan.
+CREATE TABLE body_file (
+    file       TEXT COLLATE "C" PRIMARY KEY,
+    size       BIGINT NOT NULL,
+    written_at BIGINT NOT NULL
+);
+
 -- A body is stored once and counted: one reference for the message while any recipient still needs it, one for each copy in
 -- a mailbox. Small bodies stand in 'content'; large ones in rows of 'body_chunk', named by 'file'.
 -- Who refers to a body has no foreign key to it: to check one, each removal would search all messages and all mail. The
@@ -12,7 +20,7 @@ CREATE TABLE body (
     size     BIGINT NOT NULL,
     checksum BYTEA  NOT NULL CHECK (length(checksum) = 32),  -- BLAKE3 of the content
     refs     BIGINT NOT NULL DEFAULT 0 CHECK (refs >= 0),    -- counted here, never given
-    file     TEXT COLLATE "C",
+    file     TEXT COLLATE "C" REFERENCES body_file (file),   -- so that none is removed under the hands of who takes it
     content  BYTEA,
     CHECK ((file IS NULL) <> (content IS NULL))
 );
@@ -20,13 +28,6 @@ CREATE UNIQUE INDEX body_by_file ON body (file) WHERE file IS NOT NULL;
 -- Mail is not worth the processor time of the server's compression.
 ALTER TABLE body ALTER content SET STORAGE EXTERNAL;
 
--- Large bodies: written chunk by chunk while they arrive, before a row of 'body' names them. 'written_at' moves with each
--- chunk, so that one that is still arriving is not taken for an orphan.
-CREATE TABLE body_file (
-    file       TEXT COLLATE "C" PRIMARY KEY,
-    size       BIGINT NOT NULL,
-    written_at BIGINT NOT NULL
-);
 CREATE TABLE body_chunk (
     file    TEXT COLLATE "C" NOT NULL,
     place   BIGINT NOT NULL,                  -- 0, 1, ...; all but the last are of one size

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::dialer::{Dialer, Role};
+use super::dust::{Broom, FOLDS};
 use super::group::{self, Fold, Stop};
 use crate::StoreError;
 use crate::line::{Answer, Group, GroupBounds, Job};
@@ -46,6 +47,9 @@ pub(super) struct Writer {
     pub(super) failures: u32,
     /// Units since the counts were folded.
     pub(super) unfolded: usize,
+    /// Folds since their dead rows were removed.
+    pub(super) folds: u32,
+    pub(super) broom: Broom,
 }
 
 impl Writer {
@@ -70,6 +74,10 @@ impl Writer {
             let Some(first) = first else { return };
             // Before the group is gathered: who gives up while the database is away is then not in it.
             let connection = self.connected().await;
+            if first.is_given_up() {
+                self.connection = connection.ok();
+                continue;
+            }
             let mut group = Group::begin(self.bounds, first);
             carried = group.gather(self.bounds, jobs);
             let done = match connection {
@@ -109,11 +117,20 @@ impl Writer {
             }
             Ok(_) | Err(_) => self.connection = Some(connection),
         }
-        self.unfolded = match fold {
-            Fold::Counts if done.is_ok() => 0,
-            Fold::Counts | Fold::No => self.unfolded.saturating_add(group.len()),
-        };
+        match fold {
+            Fold::Counts if done.is_ok() => self.folded(),
+            Fold::Counts | Fold::No => self.unfolded = self.unfolded.saturating_add(group.len()),
+        }
         done
+    }
+
+    fn folded(&mut self) {
+        self.unfolded = 0;
+        self.folds += 1;
+        if self.folds >= FOLDS {
+            self.folds = 0;
+            self.broom.sweep();
+        }
     }
 
     async fn tried(

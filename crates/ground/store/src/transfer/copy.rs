@@ -195,12 +195,14 @@ impl Transfer<'_> {
             ));
         }
         let opened = self.source.store.read_file(file).await;
-        let Some(mut reader) = opened.map_err(TransferError::Source)? else {
+        let mut reader = opened.map_err(TransferError::Source)?;
+        if reader.is_none() && !self.target.store.is_shared() {
             return Ok(());
-        };
+        }
+        // In rows, one that is gone is a name without any octets.
         let spool = self.target.store.spool_again(file).await;
         let mut spool = spool.map_err(TransferError::Target)?;
-        loop {
+        while let Some(reader) = &mut reader {
             let octets = reader.unverified().await.map_err(TransferError::Source)?;
             if octets.is_empty() {
                 break;

@@ -262,8 +262,9 @@ fn nothing_told() -> Outcome {
 }
 
 fn lifeless() -> Fate {
-    Fate::NotHandedOver {
-        why: "this node gave no sign of life for too long; another may have the message".to_owned(),
+    let why = "this node gave no sign of life for too long; another may have the message";
+    Fate::Ours {
+        reply: ours(3, 2, why),
     }
 }
 

@@ -178,7 +178,7 @@ async fn of_several_nodes_one_tries_a_hop_that_is_down() {
     assert!(!book.ledger.hop_probe(&status).await.unwrap());
     // Whoever tries may die of it.
     let status = other.hop(&hop).await.unwrap();
-    assert!(status.opens_at() <= book.now() + book.ledger.options().lease);
+    assert_eq!(status.opens_at(), book.now() + book.ledger.options().lease);
     assert!(book.ledger.keeps_house() && !other.keeps_house());
 }
 
@@ -203,4 +203,34 @@ async fn a_store_whose_mail_is_on_the_way_opens_no_book() {
         let why = started.err().unwrap().to_string();
         assert!(why.contains("sqlite:elsewhere"), "{role}: {why}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_dies_while_it_starts_makes_no_mail_late_when_another_was_there() {
+    let mut book = book().await;
+    book.one(queued()).await;
+    let dead = another(&book, "node2").await;
+    assert!(dead.downtime() <= BEAT, "it dies before it has caught up");
+    let mut seen = Neighbours::default();
+    let ledger = book.ledger.clone();
+    assert_eq!(
+        pass(&book, &ledger, &mut seen, Duration::from_secs(30)).await,
+        ["node2"]
+    );
+    book.pass(Duration::from_secs(3 * 86_400)).await;
+    ledger.heartbeat().await.unwrap();
+    book.pass(BEAT).await;
+    book.restart().await;
+    assert!(book.ledger.downtime() <= BEAT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_stopped_with_its_clock_finds_itself_lifeless_by_the_time_of_day() {
+    let book = book().await;
+    book.ledger.heartbeat().await.unwrap();
+    let lease = i64::try_from(NODE_LEASE.as_millis()).unwrap();
+    book.simulation.clock.step(lease);
+    assert!(!book.ledger.is_alive());
+    assert_eq!(book.ledger.heartbeat().await.unwrap(), Heartbeat::Alive);
+    assert!(book.ledger.is_alive());
 }
