@@ -206,7 +206,9 @@ impl Worker {
             let Some(ready) = self.hop.pop(&self.shared.stand) else {
                 continue;
             };
-            if let Some(broken) = self.carry(open, ready, &settings).await {
+            let broken = self.carry(open, ready, &settings).await;
+            hang_up(conveyance).await;
+            if let Some(broken) = broken {
                 return WorkerEnd::Broke(broken);
             }
         }
@@ -340,6 +342,14 @@ impl<'a> Busy<'a> {
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets go of a session that carries no more, whatever comes next: a peer that has half a message waits for just that.
+async fn hang_up(conveyance: &mut Option<Conveyance>) {
+    let over = matches!(conveyance, Some(Conveyance::Wire(wire)) if !wire.session.is_usable());
+    if over && let Some(Conveyance::Wire(wire)) = conveyance.take() {
+        wire.session.close().await;
     }
 }
 
