@@ -488,6 +488,22 @@ async fn a_claimed_recipient_is_found_by_its_id_without_statistics() {
     );
 }
 
+/// A claim from a queue of a million must not look at the million.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_of_a_queue_are_found_in_the_order_of_its_index() {
+    let server = PrivateServer::start();
+    drop(open(&server.database("planned")).await);
+    const NEXT: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; \
+         EXPLAIN SELECT id FROM recipient WHERE state = 'queued' AND next_hop = 'mx:far.test' \
+         AND (CASE WHEN attempts > 0 THEN 1 ELSE 0 END) = 0 AND retry_at <= 5 ORDER BY retry_at, id LIMIT 100";
+    let plan = server.sql("planned", NEXT);
+    assert!(
+        plan.contains("recipient_ready") && plan.contains("CASE"),
+        "{plan}"
+    );
+    assert!(!plan.contains("Sort"), "{plan}");
+}
+
 #[tokio::test]
 async fn nodes_hear_each_others_words_and_not_their_own_also_after_a_restart_of_the_server() {
     let mut server = PrivateServer::start();

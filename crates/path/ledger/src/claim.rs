@@ -12,7 +12,7 @@ use crate::body::BodyRef;
 use crate::deadline::{deadline_of_queued, deadline_with};
 use crate::envelope::{Message, message_columns};
 use crate::event::EventKind;
-use crate::recipient::{Claim, Recipient, recipient_columns};
+use crate::recipient::{Claim, Recipient, line, recipient_columns};
 use crate::{Envelope, HopKey, Ledger, LedgerError, MessageId, RecipientId};
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ impl JobRecipient {
 
 /// Takes from two lines in turn, first attempts and retries, each oldest first; when one is short the other fills up.
 macro_rules! claim_text {
-    ($fresh:literal, $retried:literal, $lock:literal) => {
+    ($lock:literal) => {
         concat!(
             "UPDATE recipient SET state = 'in_flight', claimed_by = $1, claimed_until = $2, deadline_at = ",
             deadline_with!("$2"),
@@ -106,15 +106,15 @@ macro_rules! claim_text {
                SELECT id, row_number() OVER (ORDER BY retry_at, id) AS place FROM (\
                  SELECT id, retry_at FROM recipient \
                  WHERE state = 'queued' AND next_hop = $3 AND ",
-            $fresh,
-            " AND retry_at <= $4 AND expires_at > $4 ORDER BY retry_at, id LIMIT $5",
+            line!(),
+            " = 0 AND retry_at <= $4 AND expires_at > $4 ORDER BY retry_at, id LIMIT $5",
             $lock,
             ") AS fresh UNION ALL \
                SELECT id, row_number() OVER (ORDER BY retry_at, id) AS place FROM (\
                  SELECT id, retry_at FROM recipient \
                  WHERE state = 'queued' AND next_hop = $3 AND ",
-            $retried,
-            " AND retry_at <= $4 AND expires_at > $4 ORDER BY retry_at, id LIMIT $5",
+            line!(),
+            " = 1 AND retry_at <= $4 AND expires_at > $4 ORDER BY retry_at, id LIMIT $5",
             $lock,
             ") AS retried) AS either ORDER BY place, id LIMIT $5) AND state = 'queued' \
              AND EXISTS (SELECT 1 FROM node WHERE epoch = $1 AND node.state = 'up') RETURNING ",
@@ -123,14 +123,7 @@ macro_rules! claim_text {
     };
 }
 
-const CLAIM: Sql = Sql::each(
-    claim_text!("(attempts > 0) = 0", "(attempts > 0) = 1", ""),
-    claim_text!(
-        "(attempts > 0) = false",
-        "(attempts > 0) = true",
-        " FOR UPDATE SKIP LOCKED"
-    ),
-);
+const CLAIM: Sql = Sql::each(claim_text!(""), claim_text!(" FOR UPDATE SKIP LOCKED"));
 
 /// The count comes before the risk. Written twice it counts once, for the first answer may have been lost.
 const BEGIN: Sql = Sql::new(

@@ -14,6 +14,7 @@ use wire_message::Time;
 
 use crate::columns::Columns;
 use crate::event::{Event, EventKind};
+use crate::recipient::line;
 use crate::{Ledger, LedgerError};
 
 #[cfg(test)]
@@ -274,10 +275,14 @@ const READY: &str = concat!(
      ready (key, retry_at) AS (\
        SELECT waiting.key, (SELECT min(first_at) FROM (\
            SELECT min(retry_at) AS first_at FROM recipient \
-             WHERE state = 'queued' AND next_hop = waiting.key AND (attempts > 0) = (1 = 0) \
+             WHERE state = 'queued' AND next_hop = waiting.key AND ",
+    line!(),
+    " = 0 \
            UNION ALL \
            SELECT min(retry_at) FROM recipient \
-             WHERE state = 'queued' AND next_hop = waiting.key AND (attempts > 0) = (1 = 1)) AS lanes) \
+             WHERE state = 'queued' AND next_hop = waiting.key AND ",
+    line!(),
+    " = 1) AS lanes) \
          FROM waiting WHERE waiting.key IS NOT NULL) \
      SELECT ready.key, ready.retry_at, \
        (SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE tally.state = 'queued' AND tally.next_hop = ready.key), ",
@@ -289,12 +294,18 @@ const READY: &str = concat!(
      ORDER BY ready.key"
 );
 
-const NEXT_DUE: &str = "SELECT min(first_at) FROM (\
+const NEXT_DUE: &str = concat!(
+    "SELECT min(first_at) FROM (\
        SELECT min(retry_at) AS first_at FROM recipient \
-         WHERE state = 'queued' AND next_hop = $1 AND (attempts > 0) = (1 = 0) \
+         WHERE state = 'queued' AND next_hop = $1 AND ",
+    line!(),
+    " = 0 \
        UNION ALL \
        SELECT min(retry_at) FROM recipient \
-         WHERE state = 'queued' AND next_hop = $1 AND (attempts > 0) = (1 = 1)) AS lanes";
+         WHERE state = 'queued' AND next_hop = $1 AND ",
+    line!(),
+    " = 1) AS lanes"
+);
 
 /// An event of a hop that was in the state of `$6`, written once: only the change is news.
 const EVENT_ON_CHANGE: Sql = Sql::new(

@@ -12,7 +12,7 @@ use wire_message::Time;
 use crate::columns::{Columns, Remains};
 use crate::filter::{PAGE, PAGE_MAX, node_of_recipient};
 use crate::hop::hop_columns;
-use crate::recipient::{Recipient, recipient_columns};
+use crate::recipient::{Recipient, line, recipient_columns};
 use crate::{
     Filter, HopKey, HopState, HopStatus, Ledger, LedgerError, MessageId, RecipientId, State,
 };
@@ -189,9 +189,13 @@ const LINES: &str = concat!(
        (SELECT recipient.accepted_at FROM recipient WHERE recipient.finished_at IS NULL \
           AND recipient.next_hop = waiting.key ORDER BY recipient.id LIMIT 1), \
        (SELECT min(retry_at) FROM recipient WHERE state = 'queued' AND next_hop = waiting.key \
-          AND (attempts > 0) = (1 = 0)), \
+          AND ",
+    line!(),
+    " = 0), \
        (SELECT min(retry_at) FROM recipient WHERE state = 'queued' AND next_hop = waiting.key \
-          AND (attempts > 0) = (1 = 1)), ",
+          AND ",
+    line!(),
+    " = 1), ",
     hop_columns!(),
     " FROM (SELECT next_hop AS key FROM tally UNION SELECT key FROM next_hop WHERE state <> 'up') AS waiting \
      LEFT JOIN next_hop ON next_hop.key = waiting.key ORDER BY waiting.key"

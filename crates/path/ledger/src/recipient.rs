@@ -96,6 +96,14 @@ macro_rules! recipient_columns {
 }
 pub(crate) use recipient_columns;
 
+/// In which of the two lines a queued recipient stands: 0 before its first attempt, 1 after it. As the index of the schema says.
+macro_rules! line {
+    () => {
+        "(CASE WHEN attempts > 0 THEN 1 ELSE 0 END)"
+    };
+}
+pub(crate) use line;
+
 const INSERT: Sql = Sql::new(
     "INSERT INTO recipient (id, message, parent, address, orcpt, notify, state, next_hop, attempts, suspicion, accepted_at, \
      retry_at, notify_at, deadline_at, expires_at, claimed_by, claimed_until, hold_reason, held_by, hold_alarm_at, \

@@ -107,7 +107,9 @@ CREATE INDEX recipient_by_message ON recipient (message);
 -- What must happen next, whatever the state: the clock of the watch.
 CREATE INDEX recipient_by_deadline ON recipient (deadline_at) WHERE deadline_at IS NOT NULL;
 -- What may be tried now: first attempts and retries are two lines, so that new mail never waits behind retries.
-CREATE INDEX recipient_ready ON recipient (next_hop, (attempts > 0), retry_at, id) WHERE state = 'queued';
+-- The line is a number: PostgreSQL turns 'attempts > 0' and its opposite into questions that no index on it answers.
+CREATE INDEX recipient_ready ON recipient (next_hop, (CASE WHEN attempts > 0 THEN 1 ELSE 0 END), retry_at, id)
+    WHERE state = 'queued';
 -- Listings of what is not final, by state.
 CREATE INDEX recipient_in_transit ON recipient (next_hop, id) WHERE finished_at IS NULL;
 CREATE INDEX recipient_held ON recipient (id) WHERE state = 'held';
