@@ -241,10 +241,7 @@ impl Store {
     /// Whether other nodes may have the same rows.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        match &self.shared.engine {
-            Engine::Sqlite(_) => false,
-            Engine::Postgres(_) => true,
-        }
+        self.is_postgres()
     }
 
     /// Says a word to the other nodes on the same database, soon: a hint, which may be lost, and which nobody waits for. No

@@ -76,7 +76,7 @@ impl Postgres {
             failures: 0,
             unfolded: 0,
             folds: 0,
-            broom: Broom::with(&dialer),
+            broom: Broom::with(&dialer, world),
         };
         tokio::spawn(writer.serve(write_jobs));
         readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);

@@ -21,8 +21,8 @@
 //! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
 //! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read · `listing`, `trace`, `audit` and
 //! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
-//! them · `prune` ends history · `node` takes the epoch and shows that
-//! it lives, `neighbours` fences who does not · `handoff` and `wakeups` are hints in memory, and nothing but hints.
+//! them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not · `handoff` and
+//! `wakeups` are hints in memory, and nothing but hints.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.

@@ -60,7 +60,7 @@ impl Ledger {
     pub(crate) fn wake_for(&self, hop: &HopKey) {
         self.wakeups().queued(hop);
         if self.nodes_at_work() > 1 {
-            self.book.store.tell_others(&hop.to_string());
+            self.book.store.tell_others(hop.as_str());
         }
     }
 

@@ -262,14 +262,9 @@ impl Task {
         if status.state != HopState::Down {
             return Ok(None);
         }
-        match self.shared.ledger.hop_probe(status).await {
-            Ok(true) => {}
-            // Another node tries it, and the book will say what came of it.
-            Ok(false) => return Err(Rest::Idle),
-            Err(error) => {
-                tracing::warn!(hop = %self.hop.key, %error, "a next hop cannot be tried now");
-                return Err(Rest::Idle);
-            }
+        // Of several nodes one tries it, and the book will say what came of it.
+        if !worker::may_try(&self.shared, status).await {
+            return Err(Rest::Idle);
         }
         match worker::convey(&self.hop, &self.shared, &settings).await {
             Ok(conveyance) => Ok(Some(conveyance)),

@@ -9,7 +9,7 @@ use ground_store::Unit;
 use path_deliver::mailbox::{Care, Put};
 use path_deliver::smtp::{Session, Whose, attempt_limit};
 use path_deliver::{Afterwards, Dsn, Facts, Fate, Report};
-use path_ledger::HopKind;
+use path_ledger::{HopKind, HopStatus};
 use path_notify::Reporter;
 use path_route::Look;
 use wire_message::{Class, EnhancedStatus};
@@ -117,6 +117,17 @@ pub(crate) async fn convey(
         settings: settings.clone(),
         max_messages: terms(settings, &hop.key).max_messages,
     })))
+}
+
+/// Whether a hop that is down is this node's to try now.
+pub(crate) async fn may_try(shared: &Shared, status: &HopStatus) -> bool {
+    match shared.ledger.hop_probe(status).await {
+        Ok(mine) => mine,
+        Err(error) => {
+            tracing::warn!(hop = %status.key, %error, "a next hop cannot be tried now");
+            false
+        }
+    }
 }
 
 /// The book shows that a hop is up again; nothing happens when it did.

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::connection::{Connection, Heard};
 use super::dialer::{Dialer, Role};
+use super::trouble::Trouble;
 use crate::{StoreError, Value};
 
 /// Words of one moment are said together, at most so often.
@@ -30,7 +31,7 @@ const HEARD_MAX: usize = 1024;
 /// The pause before another connection is tried.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long one notification may take.
+/// How long one notification, or the first words of a connection, may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 const LISTEN: &str = "LISTEN postrider";
@@ -141,10 +142,11 @@ impl Ringer {
     /// Hears and says, for as long as one connection lasts.
     async fn converse(&self) -> Result<(), StoreError> {
         let mut connection = self.dialer.connect(Role::Writer).await?;
-        let own = connection.read(SELF, &[], 1).await?;
-        let own = own.first().map(|row| row.int(0)).transpose()?;
-        let listening = connection.batch(LISTEN).await;
-        listening.map_err(super::trouble::Trouble::told)?;
+        let listening = listen(&mut connection);
+        let own = match self.world.clock.timeout(DEADLINE, listening).await {
+            Ok(own) => own?,
+            Err(late) => return Err(StoreError::Unavailable(format!("LISTEN was {late}"))),
+        };
         loop {
             tokio::select! {
                 heard = connection.heard() => match heard {
@@ -185,6 +187,14 @@ impl Ringer {
         }
         Ok(())
     }
+}
+
+/// Begins to listen; which process of the server this connection has.
+async fn listen(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
+    let own = connection.read(SELF, &[], 1).await?;
+    let listening = connection.batch(LISTEN).await;
+    listening.map_err(Trouble::told)?;
+    own.first().map(|row| row.int(0)).transpose()
 }
 
 #[cfg(test)]
