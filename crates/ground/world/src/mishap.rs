@@ -93,6 +93,8 @@ struct Strikes {
     next: Option<(u64, Blow)>,
     /// What happens to everybody at a spot.
     always: BTreeMap<Spot, Blow>,
+    /// Nobody hears a hint.
+    no_hints: bool,
 }
 
 impl Mishap {
@@ -123,6 +125,13 @@ impl Mishap {
             Some(Blow::Panic) => std::panic::panic_any(format!("a defect at {}", spot.word())),
         }
     }
+
+    /// Whether a hint that something can be done now gets lost.
+    #[must_use]
+    pub fn loses_hint(&self) -> bool {
+        let plan = self.plan.as_ref();
+        plan.is_some_and(|plan| plan.armed.load(Ordering::Acquire) && hold(&plan.strikes).no_hints)
+    }
 }
 
 impl Plan {
@@ -149,7 +158,7 @@ impl Strikes {
     }
 
     fn is_empty(&self) -> bool {
-        self.next.is_none() && self.always.is_empty()
+        self.next.is_none() && self.always.is_empty() && !self.no_hints
     }
 }
 
@@ -164,6 +173,11 @@ impl SimulatedMishap {
         self.change(|strikes| {
             strikes.always.insert(spot, blow);
         });
+    }
+
+    /// Hints that something can be done now reach nobody, until [`SimulatedMishap::stop`].
+    pub fn lose_hints(&self) {
+        self.change(|strikes| strikes.no_hints = true);
     }
 
     /// Nothing happens any more. Who hangs already, hangs.
