@@ -66,6 +66,7 @@ pub(crate) struct Attempt {
 /// An event's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
+    pub(crate) at: i64,
     pub(crate) recipient: Option<i64>,
     pub(crate) kind: String,
     pub(crate) actor: String,
@@ -85,7 +86,7 @@ const RECIPIENTS: &str = "SELECT id, message, parent, address, notify, state, ne
 const MESSAGES: &str = "SELECT id, sender, message_id, cause, received_at, CASE WHEN body IS NULL THEN 0 ELSE 1 END \
      FROM message ORDER BY id";
 const ATTEMPTS: &str = "SELECT recipient, outcome FROM attempt ORDER BY id";
-const EVENTS: &str = "SELECT recipient, kind, actor, detail FROM event ORDER BY id";
+const EVENTS: &str = "SELECT recipient, kind, actor, detail, at FROM event ORDER BY id";
 const HOPS: &str = "SELECT key, state, retry_at FROM next_hop ORDER BY key";
 const MAILS: &str = "SELECT recipient, message FROM mail ORDER BY id";
 const EPOCHS: &str = "SELECT epoch FROM node WHERE state = 'up'";
@@ -126,9 +127,13 @@ impl Book {
     }
 
     /// Events of a recipient of this kind.
-    pub(crate) fn happened(&self, recipient: i64, kind: &str) -> usize {
-        let of = |one: &&Event| one.recipient == Some(recipient) && one.kind == kind;
-        self.events.iter().filter(of).count()
+    pub(crate) fn events<'a>(
+        &'a self,
+        recipient: i64,
+        kind: &'a str,
+    ) -> impl Iterator<Item = &'a Event> {
+        let of = move |one: &&Event| one.recipient == Some(recipient) && one.kind == kind;
+        self.events.iter().filter(of)
     }
 }
 
@@ -177,6 +182,7 @@ fn message(row: &Row) -> Result<Message> {
 
 fn event(row: &Row) -> Result<Event> {
     Ok(Event {
+        at: row.int(4)?,
         recipient: row.optional_int(0)?,
         kind: row.text(1)?.to_owned(),
         actor: row.text(2)?.to_owned(),

@@ -3,13 +3,21 @@
 //! A check knows nothing of the server's code. It answers with what is broken, in words, or with nothing.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::book::{Book, Message, Recipient};
+use super::book::{Book, Event, Message, Recipient};
 use crate::errand::Confirmed;
 
 /// How late anything may be: the slack of the settings, and the time in which a task that died or hangs is replaced.
 const GRACE: i64 = 90_000;
+
+/// Ages of delay notices, as in the settings of the stories.
+const NOTICES: [i64; 2] = [60_000, 240_000];
+
+/// The longest wait between attempts, with chance and a lease.
+const WAIT: i64 = 180_000;
+
+/// Attempts in a row that begin and never end, after which mail is held.
+const POISON: usize = 3;
 
 /// How long mail that could be tried may wait to be claimed, and claimed mail to be tried, while a node works.
 const STALL: i64 = 300_000;
@@ -35,6 +43,15 @@ pub(crate) struct Conditions {
     pub(crate) now: i64,
     /// Whether somebody is there who can write what is due.
     pub(crate) able: Able,
+    pub(crate) faults: Faults,
+}
+
+/// Whether anything has happened to a node so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Faults {
+    None,
+    /// A claim may be lost by it.
+    Some,
 }
 
 /// Whether the promises about time can be kept at present.
@@ -69,6 +86,8 @@ impl Checker {
         }
         adds_up(&book)?;
         is_kept(&book, confirmed)?;
+        hops_open(&book, at.now)?;
+        blame(&book, at.faults)?;
         for (id, old) in &self.before.recipients {
             let Some(new) = book.recipients.get(id) else {
                 return broken(
@@ -82,6 +101,7 @@ impl Checker {
         for (id, recipient) in &book.recipients {
             is_whole(*id, recipient, &book)?;
             on_time(*id, recipient, at.now, self.excused)?;
+            delays_told(*id, recipient, &book, (at.now, self.excused))?;
         }
         self.moving(&book, at)?;
         self.before = book;
@@ -184,10 +204,12 @@ fn is_kept(book: &Book, confirmed: &[Confirmed]) -> Verdict {
         };
         let born = book.recipients.values().filter(|one| one.message == *id);
         let addresses: Vec<&str> = born.map(|one| one.address.as_str()).collect();
-        for wanted in &letter.recipients {
-            let plain = wanted.replace("+list", "");
-            let there = addresses.iter().any(|one| *one == wanted || *one == plain);
-            if !there {
+        let late = book
+            .recipients
+            .values()
+            .any(|one| one.message == *id && one.state == "categorizing");
+        for wanted in letter.recipients.iter().flat_map(|one| reaches(one, late)) {
+            if !addresses.iter().any(|one| owner(one) == owner(wanted)) {
                 return broken(
                     "P9 accept only what is kept",
                     format!(
@@ -196,6 +218,117 @@ fn is_kept(book: &Book, confirmed: &[Confirmed]) -> Verdict {
                     ),
                 );
             }
+        }
+    }
+    Ok(())
+}
+
+/// Who must be among the recipients of mail for an address: everybody an alias stands for, once the directory was asked.
+fn reaches(address: &str, late: bool) -> Vec<&str> {
+    match address {
+        "team@here.test" if !late => vec!["ada@here.test", "bob@here.test", "eve@far.test"],
+        other => vec![other],
+    }
+}
+
+/// One person has one copy, under any name with a plus.
+fn owner(address: &str) -> (&str, &str) {
+    let (local, domain) = address.split_once('@').unwrap_or((address, ""));
+    (local.split('+').next().unwrap_or(local), domain)
+}
+
+/// P12: no next hop, and nobody, waits longer than the schedule says.
+fn hops_open(book: &Book, now: i64) -> Verdict {
+    let late = book
+        .hops
+        .iter()
+        .find(|(_, hop)| hop.state == "down" && hop.retry_at > now + WAIT);
+    if let Some((key, hop)) = late {
+        return broken(
+            "P12 every wait has an end",
+            format!("{key} waits beyond all bounds: {hop:?}"),
+        );
+    }
+    let waits = |one: &&Recipient| one.state == "queued" && one.retry_at > now + WAIT;
+    match book.recipients.values().find(waits) {
+        Some(one) => broken(
+            "P12 every wait has an end",
+            format!("it waits beyond all bounds: {one:?}"),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// P4, P11: claims are lost by faults alone, and what loses them again and again is held.
+fn blame(book: &Book, faults: Faults) -> Verdict {
+    let lost = |one: &&Event| one.kind == "claim_lost";
+    if let Some(event) = book
+        .events
+        .iter()
+        .find(lost)
+        .filter(|_| faults == Faults::None)
+    {
+        return broken(
+            "P4 leases, not locks",
+            format!("a claim was lost by nobody's fault: {event:?}"),
+        );
+    }
+    for id in book.recipients.keys() {
+        let bad =
+            |one: &&Event| one.detail.contains("crashed") || one.detail.contains("never ended");
+        let bad = book.events(*id, "claim_lost").filter(bad).count();
+        let fresh = book.events(*id, "released").count() + book.events(*id, "rerouted").count();
+        let ended = book
+            .attempts
+            .iter()
+            .filter(|one| one.recipient == *id)
+            .count()
+            - bad.min(book.outcomes(*id, "unknown") + book.outcomes(*id, "deferred"));
+        if bad > POISON * (1 + fresh + ended) {
+            return broken(
+                "P11 no head-of-line blocking",
+                format!("{id} crashed {bad} attempts and is not held"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// P6: each delay notice is told of by a report, not early, and every age that has passed had one.
+fn delays_told(id: i64, recipient: &Recipient, book: &Book, (now, excused): (i64, i64)) -> Verdict {
+    let promise = "P6 told on time";
+    let told: Vec<i64> = book.events(id, "delay_noticed").map(|one| one.at).collect();
+    for at in &told {
+        if *at < recipient.accepted_at + NOTICES[0] {
+            return broken(
+                promise,
+                format!("{id} is told of too early, at {at}: {recipient:?}"),
+            );
+        }
+        let report = |one: &Message| one.cause == Some(recipient.message) && one.received_at == *at;
+        if !book.messages.values().any(report) {
+            return broken(
+                promise,
+                format!("no report tells of the delay of {id} at {at}"),
+            );
+        }
+    }
+    let sender = book
+        .messages
+        .get(&recipient.message)
+        .map(|one| one.sender.as_str());
+    let wanted = recipient.notify == 0 || recipient.notify & DELAY != 0;
+    if recipient.is_final() || !wanted || sender.is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    for age in NOTICES {
+        let owed = recipient.accepted_at + age;
+        let held = recipient.expires_at.is_none_or(|end| end <= owed);
+        if !held && owed.max(excused) + GRACE < now && !told.iter().any(|at| *at >= owed) {
+            return broken(
+                promise,
+                format!("nobody was told that {id} waits for {age} ms: {recipient:?}"),
+            );
         }
     }
     Ok(())
@@ -273,7 +406,24 @@ fn explained(
 
 /// P2, P4, P6: what a row must be like, whenever it is looked at.
 fn is_whole(id: i64, recipient: &Recipient, book: &Book) -> Verdict {
+    let made = book
+        .attempts
+        .iter()
+        .filter(|one| one.recipient == id)
+        .count();
+    if usize::try_from(recipient.attempts).ok() != Some(made) {
+        return broken(
+            "P1 one truth",
+            format!("{made} attempts are in the history of {id}: {recipient:?}"),
+        );
+    }
     if !recipient.is_final() {
+        if book.mails.iter().any(|(of, _)| *of == id) {
+            return broken(
+                "P10 at most one visible delivery",
+                format!("{id} is in a mailbox already: {recipient:?}"),
+            );
+        }
         let clock =
             recipient.deadline_at.is_some() && recipient.deadline_at <= recipient.expires_at;
         let body = book.messages.get(&recipient.message);
@@ -297,6 +447,22 @@ fn is_whole(id: i64, recipient: &Recipient, book: &Book) -> Verdict {
         return broken(
             "P10 at most one visible delivery",
             format!("{id} is {} and in {mails} mailboxes", recipient.state),
+        );
+    }
+    if book
+        .events(id, "expired")
+        .any(|one| Some(one.at) < recipient.expires_at)
+    {
+        return broken(
+            "P5 bounded age",
+            format!("{id} ended before its time: {recipient:?}"),
+        );
+    }
+    let final_reply = recipient.cause.starts_with('5');
+    if recipient.state == "returned" && recipient.actor == "deliver" && !final_reply {
+        return broken(
+            "P6 told on time",
+            format!("{id} was returned for what may pass: {recipient:?}"),
         );
     }
     let attempted = |outcome: &str| book.outcomes(id, outcome);
@@ -396,9 +562,4 @@ pub(crate) fn over(book: &Book, copies: &Copies) -> Verdict {
         }
     }
     Ok(())
-}
-
-/// Time as the book counts it.
-pub(crate) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

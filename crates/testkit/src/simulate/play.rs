@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::book::Book;
-use super::checks::{Able, Broken, Checker, Conditions, Copies, over};
+use super::checks::{Able, Broken, Checker, Conditions, Copies, Faults, over};
 use crate::simulated::{Simulated, runtime};
 use crate::stage::Stage;
 use crate::statement::{DnsLine, NodeChange, Room, Statement};
@@ -105,6 +105,7 @@ async fn play(story: &Story, stage: &mut Simulated) -> Result<Run, Violation> {
         run: Run::default(),
         troubles: BTreeMap::new(),
         disk: Room::Plenty,
+        faults: Faults::None,
     };
     for line in &story.lines {
         let told = player.step(&line.statement).await;
@@ -130,6 +131,7 @@ struct Player<'a> {
     /// Nodes that cannot write what is due at present.
     troubles: BTreeMap<String, Trouble>,
     disk: Room,
+    faults: Faults,
 }
 
 impl Player<'_> {
@@ -159,12 +161,19 @@ impl Player<'_> {
             *self.run.faults.entry(kind).or_default() += 1;
         }
         match statement {
-            Statement::Disk(room) => self.disk = *room,
+            Statement::Disk(room) => {
+                self.disk = *room;
+                self.faults = Faults::Some;
+            }
             Statement::Mishap { node, trouble } => {
                 self.troubles.insert(node.clone(), *trouble);
+                self.faults = Faults::Some;
             }
-            Statement::Node { name, .. } => {
+            Statement::Node { name, what } => {
                 self.troubles.remove(name);
+                if *what != NodeChange::Start {
+                    self.faults = Faults::Some;
+                }
             }
             _ => {}
         }
@@ -193,6 +202,7 @@ impl Player<'_> {
         let conditions = Conditions {
             now: self.teller.stage.world().clock.now().as_millis(),
             able: self.able(),
+            faults: self.faults,
         };
         let confirmed = self.teller.errands.confirmed();
         self.checker.look(book, conditions, &confirmed)
