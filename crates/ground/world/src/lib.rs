@@ -8,7 +8,7 @@
 //!
 //! **The way through:** [`clock`] tells the time and waits · [`chance`] rolls dice · [`net`] connects ·
 //! [`dns`] asks for MX and addresses · [`tls`] secures a connection · [`disk`] keeps large bodies ·
-//! [`signal`] hears what the operating system asks. Each has a real and a simulated side behind one type; tests script
+//! [`signal`] hears what the operating system asks · [`pool`] has threads apart · [`supervise`] replaces tasks that fail. Each has a real and a simulated side behind one type; tests script
 //! the simulated side through the [`Simulation`] handle.
 //!
 //! **Limits:** every wait on a peer or the DNS ends: [`net::CONNECT_TIMEOUT`], [`dns::LOOKUP_DEADLINE`],
@@ -57,7 +57,9 @@ pub mod clock;
 pub mod disk;
 pub mod dns;
 pub mod net;
+pub mod pool;
 pub mod signal;
+pub mod supervise;
 pub mod tls;
 mod world;
 
