@@ -41,6 +41,9 @@ pub const RECENT: Duration = Duration::from_secs(10 * 60);
 /// Different tasks that are told of, at most: there are some dozens.
 const TOLD_MAX: usize = 256;
 
+/// Of what a failed task had in hand, so much is told of.
+pub const ABOUT_MAX: usize = 20;
+
 /// Characters kept of what a panic said.
 const WORDS_MAX: usize = 300;
 
@@ -49,7 +52,18 @@ const WORDS_MAX: usize = 300;
 pub struct Supervisor {
     clock: Clock,
     guards: Handle,
-    told: Arc<Mutex<BTreeMap<String, Replaced>>>,
+    told: Arc<Mutex<Told>>,
+}
+
+type Told = BTreeMap<(String, Failure), Replaced>;
+
+/// How a task failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failure {
+    /// It panicked, or ended though it never should.
+    Ended,
+    /// It stayed at this stage for longer than it may.
+    Hung(&'static str),
 }
 
 /// A task that was replaced lately.
@@ -57,12 +71,18 @@ pub struct Supervisor {
 pub struct Replaced {
     /// Which.
     pub task: String,
+    /// How it failed.
+    pub failure: Failure,
     /// When this began, by the wall clock.
     pub since: Time,
     /// How often since then.
     pub times: u32,
-    /// Why the last time.
+    /// In words, the last time.
     pub words: String,
+    /// What it had in hand, the newest last; [`ABOUT_MAX`] at most.
+    pub about: Vec<String>,
+    /// How many it had in hand, in all.
+    pub about_all: usize,
     last: Instant,
 }
 
@@ -123,29 +143,38 @@ impl Supervisor {
         Kept { guard, may_end }
     }
 
-    /// Something that others keep was replaced: a worker, a next hop's task.
-    pub fn note(&self, task: &str, words: &str) {
-        tracing::error!(task, words, "a task failed and is replaced");
-        let (at, last) = (self.clock.now(), Instant::now());
-        let words: String = words.chars().take(WORDS_MAX).collect();
+    /// Something was replaced, as by those who keep tasks of their own: a worker, a next hop's task. `about` names what it had
+    /// in hand.
+    pub fn note(&self, task: &str, failure: Failure, words: &str, about: &[String]) {
+        tracing::error!(task, words, ?about, "a task failed and is replaced");
+        let (since, last) = (self.clock.now(), Instant::now());
         let mut told = self.hold();
         told.retain(|_, one| last.duration_since(one.last) < RECENT);
-        if let Some(one) = told.get_mut(task) {
-            one.times = one.times.saturating_add(1);
-            (one.words, one.last) = (words, last);
+        let key = (task.to_owned(), failure);
+        if told.len() >= TOLD_MAX && !told.contains_key(&key) {
             return;
         }
-        if told.len() >= TOLD_MAX {
-            return;
-        }
-        let one = Replaced {
+        let one = told.entry(key).or_insert_with(|| Replaced {
             task: task.to_owned(),
-            since: at,
-            times: 1,
-            words,
+            failure,
+            since,
+            times: 0,
+            words: String::new(),
+            about: Vec::new(),
+            about_all: 0,
             last,
-        };
-        told.insert(task.to_owned(), one);
+        });
+        one.times = one.times.saturating_add(1);
+        one.last = last;
+        one.words = words.chars().take(WORDS_MAX).collect();
+        for about in about {
+            if !one.about.contains(about) {
+                one.about.push(about.clone());
+                one.about_all += 1;
+            }
+        }
+        let more = one.about.len().saturating_sub(ABOUT_MAX);
+        one.about.drain(..more);
     }
 
     /// Tasks that were replaced within the last [`RECENT`], by name.
@@ -159,7 +188,7 @@ impl Supervisor {
         recent.cloned().collect()
     }
 
-    fn hold(&self) -> MutexGuard<'_, BTreeMap<String, Replaced>> {
+    fn hold(&self) -> MutexGuard<'_, Told> {
         // Nothing in here panics half way, so a poisoned lock guards whole data.
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -211,11 +240,11 @@ impl Guard {
             // Dropped with this guard, it ends the work too.
             let mut task = JoinSet::new();
             task.spawn_on(work(pulse.clone()), &self.runtime);
-            let words = until_it_fails(&mut task, &pulse).await;
+            let (failure, words) = until_it_fails(&mut task, &pulse).await;
             if self.may_end.load(Ordering::Acquire) {
                 return;
             }
-            self.supervisor.note(self.name, &words);
+            self.supervisor.note(self.name, failure, &words, &[]);
             task.abort_all();
             if tokio::time::timeout(ABORT_WAIT, task.join_next())
                 .await
@@ -233,20 +262,20 @@ impl Guard {
 }
 
 /// Why it has to be replaced.
-async fn until_it_fails(task: &mut JoinSet<()>, pulse: &Pulse) -> String {
+async fn until_it_fails(task: &mut JoinSet<()>, pulse: &Pulse) -> (Failure, String) {
     loop {
         let due = pulse.due();
         tokio::select! {
             biased;
             joined = task.join_next() => return match joined {
-                Some(Err(error)) => panic_words(error),
-                Some(Ok(())) | None => "it ended".to_owned(),
+                Some(Err(error)) => (Failure::Ended, panic_words(error)),
+                Some(Ok(())) | None => (Failure::Ended, "it ended".to_owned()),
             },
             () = tokio::time::sleep_until(due) => {
                 if due.elapsed() > LATE {
                     pulse.again();
-                } else if let Some(words) = pulse.silence() {
-                    return words;
+                } else if let Some((stage, words)) = pulse.silence() {
+                    return (Failure::Hung(stage), words);
                 }
             }
         }
@@ -340,14 +369,13 @@ impl Pulse {
         }
     }
 
-    /// What is wrong, when it is overdue.
+    /// The stage at which it is for longer than it may, and that in words.
     #[must_use]
-    pub fn silence(&self) -> Option<String> {
+    pub fn silence(&self) -> Option<(&'static str, String)> {
         let standing = self.standing();
         let Standing { stage, lasted, .. } = standing;
-        standing
-            .overdue
-            .then(|| format!("it hung at the stage {stage:?} for {} s", lasted.as_secs()))
+        let words = || format!("it hung at the stage {stage:?} for {} s", lasted.as_secs());
+        standing.overdue.then(|| (stage, words()))
     }
 
     /// When it has to have beaten again.

@@ -19,7 +19,7 @@
 //! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
 //! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
 //! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
-//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read · `listing`, `trace`, `audit` and
+//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs · `listing`, `trace`, `audit` and
 //! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
 //! them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not · `handoff` and
 //! `wakeups` are hints in memory, and nothing but hints.
@@ -56,6 +56,7 @@ mod operate;
 mod options;
 mod prune;
 mod recipient;
+mod reconcile;
 mod rfc3339;
 mod route;
 mod search;
@@ -73,7 +74,7 @@ pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
 pub use envelope::{Envelope, Origin};
 pub use event::{Event, EventKind};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
-pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Place, Slot};
+pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Mark, Place, Slot};
 pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
 pub use id::{IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
@@ -84,6 +85,7 @@ pub use node::{Heartbeat, NODE_LEASE, NodeStatus, SILENCE};
 pub use operate::{Act, ActResult, Preview, PreviewRow, Return};
 pub use options::{Duty, LedgerOptions, Patience};
 pub use recipient::{Claim, End, Hold, Recipient};
+pub use reconcile::{BodiesChecked, BodyCursor, HopPutRight, LiveClaim};
 pub use route::{RouteResult, Routed, Unrouted};
 pub use search::SEGMENT_WORDS;
 pub use settle::{Attempt, AttemptOutcome, Settled, Settlement, Step};

@@ -27,6 +27,7 @@ mod peer;
 
 mod hops;
 mod mailbox;
+mod memory;
 mod messages;
 mod threads;
 
@@ -45,6 +46,7 @@ struct House {
     directory: Directory,
     settings: watch::Sender<Arc<Settings>>,
     queue: Option<Queue>,
+    supervisor: Supervisor,
 }
 
 async fn house(toml: &str) -> House {
@@ -73,6 +75,7 @@ async fn house_in(world: World, simulation: Simulation, text: &str) -> House {
     let options = ground_directory::Options::default();
     let directory = Directory::open(store.clone(), world.clone(), &options);
     House {
+        supervisor: Supervisor::new(world.clock.clone()),
         world,
         simulation,
         store,
@@ -121,6 +124,7 @@ impl House {
             directory: self.directory.clone(),
             settings: self.settings.subscribe(),
             config_folder: PathBuf::from("/etc/postrider"),
+            supervisor: self.supervisor.clone(),
         }));
     }
 

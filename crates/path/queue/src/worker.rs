@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use ground_settings::Settings;
 use ground_store::Unit;
+use ground_world::supervise::Failure as Lapse;
 use path_deliver::mailbox::{Care, Put};
 use path_deliver::smtp::{Session, Whose, attempt_limit};
 use path_deliver::{Afterwards, Dsn, Facts, Fate, Report};
-use path_ledger::{HopKind, HopStatus};
+use path_ledger::{HopKey, HopKind, HopStatus};
 use path_notify::Reporter;
 use path_route::Look;
 use wire_message::{Class, EnhancedStatus};
@@ -18,10 +19,12 @@ use wire_smtp::command::Dialect;
 use wire_smtp::reply::Reply;
 
 use crate::Shared;
+use crate::crew::crashed;
 use crate::decide::{Hand, Policy, decide};
-use crate::hop::{Hop, InHand, Shown, hold};
+use crate::hop::{Hop, Shown, hold};
+use crate::leases::Held;
 use crate::lists::Ready;
-use crate::permits::Permit;
+use crate::post::{Dropped, Post, Stage};
 use crate::settle::{Outcome, SETTLE_MAX, Settling};
 use crate::suspects::begin;
 use crate::way::{course, terms};
@@ -32,12 +35,24 @@ const LIFELESS_PAUSE: Duration = Duration::from_millis(500);
 /// Looks at a mailbox that changes under our hands before its mail waits for another attempt.
 const LOOKS_MAX: u32 = 3;
 
+/// A worker that waits shows that it lives within this time of each look.
+const WAITING_MAX: Duration = Duration::from_secs(60);
+
+/// The longest a session takes to open, whatever its peer does: no longer than it may take to carry a message.
+pub(crate) fn opening_limit(settings: &Settings) -> Duration {
+    attempt_limit(&settings.timeouts, 0)
+}
+
+/// The longest a session takes to close.
+fn closing_limit(settings: &Settings) -> Duration {
+    settings.timeouts.quit + WAITING_MAX
+}
+
 pub(crate) struct Worker {
     pub(crate) hop: Arc<Hop>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) permit: Permit,
-    /// The job being tried, for whoever finds this worker dead.
-    pub(crate) in_hand: InHand,
+    /// Where it is seen from outside.
+    pub(crate) post: Arc<Post>,
 }
 
 /// What carries jobs.
@@ -179,6 +194,8 @@ impl Worker {
     pub(crate) async fn run(self, first: Option<Conveyance>) -> WorkerEnd {
         let mut conveyance = first;
         let end = self.carry_on(&mut conveyance).await;
+        let limit = closing_limit(&self.shared.settings());
+        self.post.at(Stage::Closing, limit);
         if let Some(Conveyance::Wire(wire)) = conveyance {
             wire.session.close().await;
         }
@@ -190,7 +207,8 @@ impl Worker {
             if self.shared.stopping.is_cancelled() {
                 return WorkerEnd::Idle;
             }
-            if self.permit.is_over_share() {
+            self.post.at(Stage::Waiting, WAITING_MAX);
+            if self.post.permit.is_over_share() {
                 return WorkerEnd::SteppedBack;
             }
             // Others may have taken over what it has: no attempt begins before the book says otherwise.
@@ -205,7 +223,9 @@ impl Worker {
                 }
             }
             let settings = self.shared.settings();
+            self.post.at(Stage::Closing, closing_limit(&settings));
             retire(conveyance, &settings).await;
+            self.post.at(Stage::Opening, opening_limit(&settings));
             let open = match conveyance {
                 Some(open) => open,
                 None => match convey(&self.hop, &self.shared, &settings).await {
@@ -218,6 +238,7 @@ impl Worker {
                 continue;
             };
             let broken = self.carry(open, ready, &settings).await;
+            self.post.at(Stage::Closing, closing_limit(&settings));
             hang_up(conveyance).await;
             if let Some(broken) = broken {
                 return WorkerEnd::Broke(broken);
@@ -231,9 +252,11 @@ impl Worker {
             return Waited::TooLong;
         }
         let idle = self.shared.settings().timeouts.idle;
+        self.post.at(Stage::Waiting, idle + WAITING_MAX);
         let clock = &self.shared.ledger.world().clock;
         let work = async {
             tokio::select! {
+                biased;
                 () = self.hop.work.notified() => {}
                 () = self.shared.stand.freed() => {}
                 () = self.shared.stopping.cancelled() => {}
@@ -257,10 +280,13 @@ impl Worker {
             return None;
         }
         let _busy = Busy::begin(&self.hop.busy);
+        let lease = self.shared.ledger.options().lease;
+        self.post.at(Stage::Beginning, lease + WAITING_MAX);
         let ready = begin(&self.shared, ready).await?;
-        *hold(&self.in_hand) = Some(ready.held.clone());
+        self.post.takes(ready.held.clone());
         let limit = attempt_limit(&settings.timeouts, ready.job.size);
         ready.held.work_for(limit + SETTLE_MAX);
+        self.post.at(Stage::Attempt, limit);
         #[cfg(test)]
         crate::tests::crash_if_poisoned(&ready.job);
         let (report, units, hand) = match open {
@@ -277,10 +303,11 @@ impl Worker {
                 (report, Vec::new(), wire.hand)
             }
         };
+        self.post.at(Stage::Settling, SETTLE_MAX);
         let broken = self.judge(&report).await;
         self.settle_beside(ready, report, units, hand, settings)
             .await;
-        *hold(&self.in_hand) = None;
+        drop(self.post.lets_go());
         broken
     }
 
@@ -321,18 +348,74 @@ impl Worker {
         let room = self.shared.settler.room().await;
         let (shared, settings) = (self.shared.clone(), settings.clone());
         let work = async move {
-            let abort = shared.abort.clone();
+            let unsettled = Unsettled::new(&shared, &ready);
+            let (abort, clock) = (shared.abort.clone(), &shared.ledger.world().clock);
             let concluded = conclude(&shared, ready, report, units, hand, &settings);
+            let concluded = clock.timeout(SETTLE_MAX, concluded);
             tokio::select! {
                 biased;
-                () = abort.cancelled() => {}
-                () = concluded => {}
+                () = abort.cancelled() => unsettled.over(),
+                ended = concluded => match ended {
+                    Ok(()) => unsettled.over(),
+                    Err(_) => unsettled.hung().await,
+                },
             }
             drop(room);
         };
         // On the heap: spawning moves what it is given several times, and this is some kilobytes.
         self.shared.settles.spawn(Box::pin(work));
     }
+}
+
+/// A settlement under way. One that panics or hangs is in the book as an attempt that never ended.
+struct Unsettled {
+    shared: Arc<Shared>,
+    hop: HopKey,
+    held: Option<Held>,
+}
+
+impl Unsettled {
+    fn new(shared: &Arc<Shared>, ready: &Ready) -> Self {
+        Self {
+            shared: shared.clone(),
+            hop: ready.job.next_hop.clone(),
+            held: Some(ready.held.clone()),
+        }
+    }
+
+    fn over(mut self) {
+        self.held = None;
+    }
+
+    async fn hung(mut self) {
+        let stage = Stage::Settling.word();
+        let seconds = SETTLE_MAX.as_secs();
+        let words = format!("it hung at the stage {stage:?} for {seconds} s");
+        let held = self.held.take();
+        lost(&self.shared, &self.hop, held, Lapse::Hung(stage), &words).await;
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        if !std::thread::panicking() {
+            return;
+        }
+        let (shared, hop) = (self.shared.clone(), self.hop.clone());
+        let told = async move {
+            let words = "its settlement panicked";
+            lost(&shared, &hop, Some(held), Lapse::Ended, words).await;
+        };
+        self.shared.settles.spawn(told);
+    }
+}
+
+async fn lost(shared: &Shared, hop: &HopKey, held: Option<Held>, lapse: Lapse, words: &str) {
+    let Dropped { recipients, about } = Dropped::of(held.as_ref());
+    let task = format!("settlement for {hop}");
+    shared.supervisor.note(&task, lapse, words, &about);
+    crashed(shared, hop, &recipients, words).await;
 }
 
 enum Waited {
