@@ -11,6 +11,7 @@ use crate::statement::{
     Statement,
 };
 use crate::story::Below;
+use crate::trouble;
 use crate::words::{Words, unescape};
 
 impl Statement {
@@ -160,6 +161,10 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
         "forget" => node(words, NodeChange::Forget)?,
         "pause" => node(words, NodeChange::Pause)?,
         "continue" => node(words, NodeChange::Continue)?,
+        "mishap" => Statement::Mishap {
+            node: words.word("a node's name")?.to_owned(),
+            trouble: trouble::parse(words)?,
+        },
         "on" => Statement::On(words.word("a node's name")?.to_owned()),
         _ => return Ok(None),
     }))
@@ -312,6 +317,8 @@ fn dns(words: &mut Words<'_>) -> Result<Statement> {
     }))
 }
 
+const PEERS: &str = "at, now, received, had, refuses, hangs, breaks, silent or recovers";
+
 fn peer(words: &mut Words<'_>, indented: &[String]) -> Result<Statement> {
     let name = words.word("a peer's name")?.to_owned();
     let rules = || {
@@ -320,7 +327,7 @@ fn peer(words: &mut Words<'_>, indented: &[String]) -> Result<Statement> {
             .map(|line| Rule::parse(line))
             .collect::<Result<Vec<_>>>()
     };
-    let what = words.word("at, now, received, had, refuses, hangs or recovers")?;
+    let what = words.word(PEERS)?;
     if !matches!(what, "at" | "now") && !indented.is_empty() {
         bail!("expected no indented lines below \"peer NAME {what}\"");
     }
@@ -365,9 +372,17 @@ fn peer(words: &mut Words<'_>, indented: &[String]) -> Result<Statement> {
             name,
             temper: Temper::Answers,
         },
-        other => {
-            bail!("expected at, now, received, had, refuses, hangs or recovers, got {other:?}")
+        "breaks" => {
+            words.expect("after")?;
+            let temper = Temper::Breaks(number(words)?);
+            Statement::PeerTemper { name, temper }
         }
+        "silent" => {
+            words.expect("after")?;
+            let temper = Temper::GoesSilent(number(words)?);
+            Statement::PeerTemper { name, temper }
+        }
+        other => bail!("expected {PEERS}, got {other:?}"),
     })
 }
 

@@ -30,6 +30,7 @@ mod stage;
 mod statement;
 mod story;
 mod tell;
+mod trouble;
 mod words;
 
 pub use client::PATIENCE;

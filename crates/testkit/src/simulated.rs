@@ -3,20 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use ground_settings::{Endpoint, Settings};
 use ground_store::contract::Database;
 use ground_store::{Sql, Store, Unit};
 use ground_world::dns::DnsFault;
+use ground_world::mishap::SimulatedMishap;
 use ground_world::net::{ConnectOptions, Fault, Stream};
 use ground_world::{Simulation, Time, World};
 use path_ledger::{Duty, Filter, Handoff, Ledger, LedgerOptions};
-use postrider::control::{self, Answer as Answered, DirectoryChange, Question, Request};
+use postrider::control::{self, Answer as Answered, DirectoryChange, Mover, Question, Request};
 use postrider::node::{Node, NodeParts};
 use postrider::rooms::{self, Rooms};
 use serde_json::Value;
@@ -31,6 +34,7 @@ use crate::stage::{Stage, Written};
 use crate::statement::{Conditions, DnsLine, Letter, Listing, NodeChange, Operation, Room};
 use crate::story::{Failure, Story};
 use crate::tell;
+use crate::trouble::Trouble;
 
 /// The store of a story on SQLite.
 const SQLITE: &str = "sqlite:/data/book.db";
@@ -58,6 +62,9 @@ const A_MOMENT: Duration = Duration::from_millis(1);
 /// A client or a program meets a node that runs.
 pub(crate) const NOBODY: &str = "expected a running node, and there is none";
 
+/// How long an operator waits for an answer.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
 /// Room on a disk that is free again.
 const FREE: u64 = 1 << 40;
 
@@ -80,6 +87,15 @@ pub fn tell_simulated(story: &Story) -> Result<(), Failure> {
     })
 }
 
+/// A node at work.
+struct Running {
+    node: Node,
+    /// What goes wrong inside it.
+    mishap: SimulatedMishap,
+    /// Its own hand on the rows, whose faults are its own too.
+    store: Store,
+}
+
 struct Simulated {
     world: World,
     simulation: Simulation,
@@ -88,7 +104,7 @@ struct Simulated {
     database: Option<Database>,
     /// What the story's settings say.
     settings: String,
-    nodes: BTreeMap<String, Node>,
+    nodes: BTreeMap<String, Running>,
     /// Whom clients, programs and operators meet; nobody in particular before the story says so.
     on: Option<String>,
     /// Answers when no node runs, as the commands do themselves then.
@@ -157,16 +173,27 @@ impl Simulated {
         let folder = folder(name);
         let data = settings.data_directory(&folder);
         self.world.disk.create_folder(&data).await?;
+        let (world, mishap) = self.world.mortal();
+        let store = match &self.database {
+            Some(_) => self.store.clone(),
+            None => Store::open(SQLITE, ground_store::Options::default(), &world).await?,
+        };
         let node = Node::start(NodeParts {
             settings,
             folder,
             file: None,
-            world: self.world.clone(),
-            store: self.store.clone(),
+            world,
+            store: store.clone(),
             socket: None,
             clock: None,
         });
-        self.nodes.insert(name.to_owned(), node.await?);
+        let node = node.await?;
+        let running = Running {
+            node,
+            mishap,
+            store,
+        };
+        self.nodes.insert(name.to_owned(), running);
         Ok(())
     }
 
@@ -180,8 +207,10 @@ impl Simulated {
     }
 
     fn running(&mut self, name: &str) -> Result<Node> {
-        let node = self.nodes.remove(name);
-        node.with_context(|| format!("expected a running node, and {name:?} is not"))
+        let running = self.nodes.remove(name);
+        running
+            .map(|running| running.node)
+            .with_context(|| format!("expected a running node, and {name:?} is not"))
     }
 
     fn crash(&mut self, name: &str) -> Result<()> {
@@ -193,10 +222,11 @@ impl Simulated {
     /// The name and the node that clients, programs and operators meet, if it runs: the one that the story says, or the
     /// first by name.
     fn met(&self) -> Option<(&String, &Node)> {
-        match &self.on {
+        let met = match &self.on {
             Some(name) => self.nodes.get_key_value(name),
             None => self.nodes.first_key_value(),
-        }
+        };
+        met.map(|(name, running)| (name, &running.node))
     }
 
     /// Asks as a command does: the server, or the store when none runs.
@@ -206,9 +236,15 @@ impl Simulated {
             question,
             content,
         };
-        match self.met() {
-            Some((_, node)) => node.execute(request).await,
-            None => control::execute(&self.offline, request).await,
+        let Some((_, node)) = self.met() else {
+            return control::execute(&self.offline, request).await;
+        };
+        // What goes wrong inside the node goes wrong with this answer too, and the story goes on.
+        let answer = AssertUnwindSafe(node.execute(request)).catch_unwind();
+        match self.world.clock.timeout(ANSWER_MAX, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panic)) => unanswered("it crashed at this question"),
+            Err(late) => unanswered(&late.to_string()),
         }
     }
 
@@ -230,6 +266,13 @@ impl Simulated {
             filter.set(name, value, self.world.clock.now())?;
         }
         Ok(filter)
+    }
+}
+
+fn unanswered(why: &str) -> Answered {
+    Answered::Refused {
+        whose: Mover::Time,
+        why: format!("the node does not answer: {why}"),
     }
 }
 
@@ -286,9 +329,9 @@ impl Stage for Simulated {
 
     async fn settings(&mut self, text: &str) -> Result<()> {
         text.clone_into(&mut self.settings);
-        for (name, node) in &self.nodes {
+        for (name, running) in &self.nodes {
             let settings = settings_of(self.database.as_ref(), name, text)?;
-            node.reload(settings).await?;
+            running.node.reload(settings).await?;
         }
         Ok(())
     }
@@ -343,6 +386,8 @@ impl Stage for Simulated {
             Temper::Answers => net.heal(address),
             Temper::Refuses => net.fault(address, Fault::Refuse),
             Temper::Hangs => net.fault(address, Fault::Blackhole),
+            Temper::Breaks(after) => net.fault(address, Fault::ResetAfterSent(after)),
+            Temper::GoesSilent(after) => net.fault(address, Fault::SilentAfterSent(after)),
         }
         Ok(())
     }
@@ -362,6 +407,13 @@ impl Stage for Simulated {
                 self.start_node(name).await
             }
         }
+    }
+
+    async fn mishap(&mut self, node: &str, trouble: Trouble) -> Result<()> {
+        let running = self.nodes.get(node);
+        let running = running.with_context(|| format!("expected a running node, got {node:?}"))?;
+        trouble.come(&running.mishap, &running.store);
+        Ok(())
     }
 
     async fn on(&mut self, name: &str) -> Result<()> {

@@ -7,6 +7,7 @@ use postrider::control::{DirectoryChange, Verb};
 
 use crate::pattern::RowPattern;
 use crate::peer::{Rule, Temper};
+use crate::trouble::Trouble;
 
 /// One thing that happens, or that must be so.
 #[derive(Debug, Clone)]
@@ -34,6 +35,11 @@ pub(crate) enum Statement {
     Node {
         name: String,
         what: NodeChange,
+    },
+    /// Something goes wrong inside a node, or is over.
+    Mishap {
+        node: String,
+        trouble: Trouble,
     },
     /// Whom clients, programs and operators meet from here on.
     On(String),

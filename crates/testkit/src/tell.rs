@@ -55,6 +55,7 @@ impl<S: Stage> Teller<'_, S> {
                 self.stage.rest().await?;
                 self.stage.node(name, *what).await
             }
+            Statement::Mishap { node, trouble } => self.stage.mishap(node, *trouble).await,
             Statement::On(name) => self.stage.on(name).await,
             Statement::Wait(time) => self.stage.pass(*time).await,
             Statement::At(moment) => self.wait_until(*moment).await,

@@ -35,8 +35,9 @@ const ABORT_WAIT: Duration = Duration::from_secs(1);
 /// its time again.
 const LATE: Duration = Duration::from_secs(2);
 
-/// How long a replacement is told of.
-pub const RECENT: Duration = Duration::from_secs(10 * 60);
+/// How long a replacement is told of: longer than a worker may be at one stage, so that one that hangs again and again is told
+/// of without a break.
+pub const RECENT: Duration = Duration::from_secs(60 * 60);
 
 /// Different tasks that are told of, at most: there are some dozens.
 const TOLD_MAX: usize = 256;

@@ -531,13 +531,14 @@ impl Task {
     async fn let_workers_end(&mut self) {
         self.give_back().await;
         let clock = self.shared.ledger.world().clock.clone();
+        self.hop.work.notify_waiters();
         while !self.crew.is_empty() {
             self.hop.pulse.beat("letting workers end");
-            self.hop.work.notify_waiters();
             tokio::select! {
                 biased;
                 Some(ended) = self.crew.join_next() => {
                     self.crew.ended(ended).await;
+                    self.hop.work.notify_waiters();
                 }
                 () = clock.sleep(LOOK_EVERY) => self.crew.replace_hung().await,
             }

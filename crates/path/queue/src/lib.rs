@@ -38,6 +38,7 @@ mod reconcile;
 mod retry;
 mod scheduler;
 mod settle;
+mod settlements;
 mod suspects;
 mod way;
 mod worker;
@@ -63,6 +64,7 @@ use hops::Hops;
 use leases::Leases;
 use permits::Permits;
 use settle::Settler;
+use settlements::Settlements;
 use suspects::Stand;
 
 /// What a queue works with.
@@ -112,7 +114,8 @@ pub(crate) struct Shared {
     pub(crate) abort: CancellationToken,
     /// The tasks of next hops.
     pub(crate) hop_tasks: TaskTracker,
-    /// Settlements under way.
+    /// Settlements under way, and their tasks.
+    pub(crate) settlements: Settlements,
     pub(crate) settles: TaskTracker,
 }
 
@@ -146,6 +149,7 @@ impl Queue {
             stopping: CancellationToken::new(),
             abort: CancellationToken::new(),
             hop_tasks: TaskTracker::new(),
+            settlements: Settlements::default(),
             settles: TaskTracker::new(),
         });
         Queue {

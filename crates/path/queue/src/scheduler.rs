@@ -8,8 +8,8 @@ use std::time::Duration;
 use ground_world::supervise::Pulse;
 use path_ledger::{HandedOver, HopKey};
 
-use crate::Shared;
 use crate::hops::Start;
+use crate::{Shared, settlements};
 
 /// The question takes at most this part of the time, however many hops there are.
 const POLL_SHARE: u32 = 10;
@@ -59,6 +59,7 @@ async fn poll(shared: &Arc<Shared>, last_started: &mut Option<HopKey>) {
         .permits
         .set_total(settings.queue.max_concurrent_attempts);
     shared.hops.replace_hung(shared);
+    settlements::end_hung(shared).await;
     let now = shared.ledger.now();
     shared.hops.forget_rest(now);
     let mut due = match shared.ledger.ready_hops(now).await {

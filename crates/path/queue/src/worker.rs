@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use ground_settings::Settings;
 use ground_store::Unit;
-use ground_world::supervise::Failure as Lapse;
+use ground_world::mishap::Spot;
 use path_deliver::mailbox::{Care, Put};
 use path_deliver::smtp::{Session, Whose, attempt_limit};
 use path_deliver::{Afterwards, Dsn, Facts, Fate, Report};
-use path_ledger::{HopKey, HopKind, HopStatus};
+use path_ledger::{HopKind, HopStatus};
 use path_notify::Reporter;
 use path_route::Look;
 use wire_message::{Class, EnhancedStatus};
@@ -19,13 +19,12 @@ use wire_smtp::command::Dialect;
 use wire_smtp::reply::Reply;
 
 use crate::Shared;
-use crate::crew::crashed;
 use crate::decide::{Hand, Policy, decide};
 use crate::hop::{Hop, Shown, hold};
-use crate::leases::Held;
 use crate::lists::Ready;
-use crate::post::{Dropped, Post, Stage};
+use crate::post::{Post, Stage};
 use crate::settle::{Outcome, SETTLE_MAX, Settling};
+use crate::settlements;
 use crate::suspects::begin;
 use crate::way::{course, terms};
 
@@ -287,6 +286,8 @@ impl Worker {
         let limit = attempt_limit(&settings.timeouts, ready.job.size);
         ready.held.work_for(limit + SETTLE_MAX);
         self.post.at(Stage::Attempt, limit);
+        let mishap = self.shared.ledger.world().mishap();
+        mishap.meet(Spot::Attempt).await;
         #[cfg(test)]
         crate::tests::crash_if_poisoned(&ready.job);
         let (report, units, hand) = match open {
@@ -347,75 +348,19 @@ impl Worker {
     ) {
         let room = self.shared.settler.room().await;
         let (shared, settings) = (self.shared.clone(), settings.clone());
+        let whose = (ready.job.next_hop.clone(), ready.held.clone());
         let work = async move {
-            let unsettled = Unsettled::new(&shared, &ready);
-            let (abort, clock) = (shared.abort.clone(), &shared.ledger.world().clock);
+            let abort = shared.abort.clone();
             let concluded = conclude(&shared, ready, report, units, hand, &settings);
-            let concluded = clock.timeout(SETTLE_MAX, concluded);
             tokio::select! {
                 biased;
-                () = abort.cancelled() => unsettled.over(),
-                ended = concluded => match ended {
-                    Ok(()) => unsettled.over(),
-                    Err(_) => unsettled.hung().await,
-                },
+                () = abort.cancelled() => {}
+                () = concluded => {}
             }
             drop(room);
         };
-        // On the heap: spawning moves what it is given several times, and this is some kilobytes.
-        self.shared.settles.spawn(Box::pin(work));
+        settlements::spawn(&self.shared, whose, work);
     }
-}
-
-/// A settlement under way. One that panics or hangs is in the book as an attempt that never ended.
-struct Unsettled {
-    shared: Arc<Shared>,
-    hop: HopKey,
-    held: Option<Held>,
-}
-
-impl Unsettled {
-    fn new(shared: &Arc<Shared>, ready: &Ready) -> Self {
-        Self {
-            shared: shared.clone(),
-            hop: ready.job.next_hop.clone(),
-            held: Some(ready.held.clone()),
-        }
-    }
-
-    fn over(mut self) {
-        self.held = None;
-    }
-
-    async fn hung(mut self) {
-        let stage = Stage::Settling.word();
-        let seconds = SETTLE_MAX.as_secs();
-        let words = format!("it hung at the stage {stage:?} for {seconds} s");
-        let held = self.held.take();
-        lost(&self.shared, &self.hop, held, Lapse::Hung(stage), &words).await;
-    }
-}
-
-impl Drop for Unsettled {
-    fn drop(&mut self) {
-        let Some(held) = self.held.take() else { return };
-        if !std::thread::panicking() {
-            return;
-        }
-        let (shared, hop) = (self.shared.clone(), self.hop.clone());
-        let told = async move {
-            let words = "its settlement panicked";
-            lost(&shared, &hop, Some(held), Lapse::Ended, words).await;
-        };
-        self.shared.settles.spawn(told);
-    }
-}
-
-async fn lost(shared: &Shared, hop: &HopKey, held: Option<Held>, lapse: Lapse, words: &str) {
-    let Dropped { recipients, about } = Dropped::of(held.as_ref());
-    let task = format!("settlement for {hop}");
-    shared.supervisor.note(&task, lapse, words, &about);
-    crashed(shared, hop, &recipients, words).await;
 }
 
 enum Waited {
