@@ -112,7 +112,7 @@ impl Supervisor {
     }
 
     /// Runs `work` on the current runtime for ever. It must beat within `limit`, or say how long it rests.
-    pub fn keep<W, F>(&self, name: &'static str, limit: Duration, work: W) -> Kept
+    pub fn keep<W, F>(&self, name: impl Into<String>, limit: Duration, work: W) -> Kept
     where
         W: Fn(Pulse) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -124,7 +124,7 @@ impl Supervisor {
     pub fn keep_on<W, F>(
         &self,
         runtime: &Handle,
-        name: &'static str,
+        name: impl Into<String>,
         limit: Duration,
         work: W,
     ) -> Kept
@@ -136,7 +136,7 @@ impl Supervisor {
         let guard = Guard {
             supervisor: self.clone(),
             runtime: runtime.clone(),
-            name,
+            name: name.into(),
             limit,
             may_end: may_end.clone(),
         };
@@ -225,7 +225,7 @@ impl Drop for Kept {
 struct Guard {
     supervisor: Supervisor,
     runtime: Handle,
-    name: &'static str,
+    name: String,
     limit: Duration,
     may_end: Arc<AtomicBool>,
 }
@@ -245,7 +245,7 @@ impl Guard {
             if self.may_end.load(Ordering::Acquire) {
                 return;
             }
-            self.supervisor.note(self.name, failure, &words, &[]);
+            self.supervisor.note(&self.name, failure, &words, &[]);
             task.abort_all();
             if tokio::time::timeout(ABORT_WAIT, task.join_next())
                 .await

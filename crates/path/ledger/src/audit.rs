@@ -163,7 +163,7 @@ impl Ledger {
             Query::new(DEAD_CLAIMS, named()),
             Query::new(OVERDUE, vec![NAMED.into(), late.into()]),
         ];
-        let mut answers = self.book.store.read_snapshot(queries).await?.into_iter();
+        let mut answers = self.store().read_snapshot(queries).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         let totals = totals_of(&next())?;
         let (scan, tally, ended) = (counts(&next())?, counts(&next())?, counts(&next())?);
@@ -195,7 +195,7 @@ impl Ledger {
     }
 
     async fn stray_files(&self) -> Result<Vec<Finding>, LedgerError> {
-        let stray = match self.book.store.orphan_body_files().await {
+        let stray = match self.store().orphan_body_files().await {
             Ok(stray) => stray,
             // A store in memory has no files.
             Err(StoreError::Refused(_)) => Vec::new(),

@@ -31,6 +31,7 @@
 //! **Limits.** Named beside what they bound.
 
 mod accept;
+mod alarming;
 mod audit;
 mod body;
 mod claim;
@@ -57,7 +58,7 @@ mod options;
 mod prune;
 mod recipient;
 mod reconcile;
-mod rfc3339;
+pub mod rfc3339;
 mod route;
 mod search;
 mod settle;
@@ -68,6 +69,7 @@ mod waiting;
 mod wakeups;
 
 pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
+pub use alarming::{DEAD_LETTER_NEWS, HeldKind, HeldRow, OurFault};
 pub use audit::{Audit, Finding, FindingKind};
 pub use body::{BodyRef, OpenBody};
 pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
@@ -109,10 +111,11 @@ use id::IdSource;
 #[derive(Clone)]
 pub struct Ledger {
     book: Arc<Book>,
+    /// Where this handle reads and writes.
+    store: Store,
 }
 
 struct Book {
-    store: Store,
     world: World,
     options: RwLock<Arc<LedgerOptions>>,
     epoch: i64,
@@ -127,6 +130,7 @@ struct Book {
     ids: IdSource,
     fresh_bodies: FreshBodies,
     wakeups: Wakeups,
+    faults: alarming::Faults,
 }
 
 /// What was asked of the book and did not happen.
@@ -172,9 +176,10 @@ impl Ledger {
                 started_at,
                 started,
                 wakeups: Wakeups::default(),
-                store,
+                faults: alarming::Faults::default(),
                 world,
             }),
+            store,
         };
         let before = ledger.heartbeat_before();
         let away = before.map_or(0, |before| started_at.since(before).as_secs());
@@ -202,7 +207,16 @@ impl Ledger {
     /// The store it is written in.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.book.store
+        &self.store
+    }
+
+    /// The same book by readers that others do not use: who reads there does not wait behind them.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            book: self.book.clone(),
+            store: self.store.apart(),
+        }
     }
 
     /// This node's name.
@@ -286,7 +300,7 @@ enum Guarded {
 
 impl Ledger {
     async fn write_guarded(&self, unit: Unit) -> Result<Guarded, LedgerError> {
-        match self.book.store.write(unit).await {
+        match self.store().write(unit).await {
             Ok(_) => Ok(Guarded::Done),
             Err(StoreError::Conflict(_)) => Ok(Guarded::Escaped),
             Err(error) => Err(error.into()),

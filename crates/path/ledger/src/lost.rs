@@ -178,7 +178,7 @@ impl Ledger {
             let text = format!("{OURS}{})", crate::places(2, some.len()));
             let ids = some.iter().map(|claim| Value::from(claim.id));
             let values = std::iter::once(self.epoch().into()).chain(ids).collect();
-            let rows = self.book.store.read(Query::new(text, values)).await?;
+            let rows = self.store().read(Query::new(text, values)).await?;
             let now = rows.iter().map(Seen::of).collect::<Result<Vec<_>, _>>()?;
             let as_seen = |seen: &Seen| {
                 let same = some.iter().find(|claim| claim.id.key() == seen.id);
@@ -194,7 +194,7 @@ impl Ledger {
     }
 
     async fn bring_back(&self, which: Query, end: End<'_>) -> Result<LostClaims, LedgerError> {
-        let rows = self.book.store.read(which).await?;
+        let rows = self.store().read(which).await?;
         let lost = rows.iter().map(Seen::of).collect::<Result<Vec<_>, _>>()?;
         self.bring_back_seen(&lost, end).await
     }
@@ -210,7 +210,7 @@ impl Ledger {
         let mut unit = Unit::new();
         let treated = lost.iter().map(|claim| self.treat(claim, end, &mut unit));
         let treated: Vec<Treated> = treated.collect();
-        let done = self.book.store.write(unit).await?;
+        let done = self.store().write(unit).await?;
         let mut sum = LostClaims {
             found: lost.len() as u64,
             ..LostClaims::default()

@@ -181,7 +181,7 @@ impl Ledger {
         }
         let detail = format!("the tally of {state} for {next_hop:?} was counted again");
         unit.join(self.record_unit(EventKind::Reconciled, &self.node_name(), &detail));
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -228,7 +228,7 @@ impl Ledger {
 
     /// Its checksum is compared on the way.
     async fn read_through(&self, body: i64) -> Result<(), StoreError> {
-        let reader = self.book.store.read_body(body).await?;
+        let reader = self.store().read_body(body).await?;
         let Some(mut reader) = reader else {
             // It may have ended between two reads; what waits without one is found by the audit.
             return Ok(());

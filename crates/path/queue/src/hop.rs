@@ -475,8 +475,10 @@ impl Task {
         let retry_at = self.shared.ledger.now() + wait(failed, jitter);
         let said = failure.reply.to_string();
         if failure.ours {
+            self.shared.ledger.fault_of_ours(&key, &said);
             tracing::error!(hop = %key, said, "a next hop cannot be used by our own fault");
         } else {
+            self.shared.ledger.no_fault_of_ours(&key);
             tracing::info!(hop = %key, said, failures, %retry_at, "a next hop is down");
         }
         let down = self

@@ -316,6 +316,7 @@ impl Worker {
     async fn judge(&self, report: &Report) -> Option<Failure> {
         if report.fates.iter().any(Fate::is_answer) {
             self.hop.success();
+            self.shared.ledger.no_fault_of_ours(&self.hop.key);
             show_up(&self.hop, &self.shared).await;
         }
         let local = |fate: &Fate| matches!(fate, Fate::Ours { .. } | Fate::Damaged { .. });

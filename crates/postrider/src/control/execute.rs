@@ -5,6 +5,7 @@ mod directory;
 mod mail;
 mod send;
 mod view;
+mod watch;
 
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::List { filter } => rows(rooms.ledger.list(&filter).await.map_err(ledger)?),
         Question::Trace { query } => view::trace(rooms, &query).await,
         Question::Audit => view::audit(rooms).await,
+        Question::Alarms => watch::alarms(rooms).await,
+        Question::Health => watch::health(rooms).await,
+        Question::Metrics => watch::metrics(rooms).await,
         Question::Act {
             verb,
             filter,
