@@ -56,6 +56,7 @@ impl<S: Stage> Teller<'_, S> {
                 self.stage.node(name, *what).await
             }
             Statement::Mishap { node, trouble } => self.stage.mishap(node, *trouble).await,
+            Statement::Amnesia { node, of } => self.forget(node, of).await,
             Statement::On(name) => self.stage.on(name).await,
             Statement::Wait(time) => self.stage.pass(*time).await,
             Statement::At(moment) => self.wait_until(*moment).await,
@@ -90,6 +91,18 @@ impl<S: Stage> Teller<'_, S> {
                 bail!("expected: {pattern}\n  got:      {got}")
             }
             (None, Some(refusal)) => bail!("expected it to be accepted, got: {refusal}"),
+        }
+    }
+
+    /// It must have had something to lose.
+    async fn forget(&mut self, node: &str, of: &str) -> Result<()> {
+        let mut lost = 0;
+        for message in answers::messages(self.stage, of).await? {
+            lost += self.stage.forget(node, &message).await?;
+        }
+        match lost {
+            0 => bail!("expected a job that waits in memory, and there is none"),
+            1.. => Ok(()),
         }
     }
 

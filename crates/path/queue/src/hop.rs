@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ground_settings::Settings;
 use ground_world::supervise::Pulse;
-use path_ledger::{HopKey, HopState, HopStatus, Job, RecipientId};
+use path_ledger::{HopKey, HopState, HopStatus, Job, MessageId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use wire_message::Time;
@@ -150,7 +150,7 @@ impl Hop {
     }
 
     /// Lets go of jobs whose claims are not ours any more, and of one that is to be forgotten.
-    pub(crate) fn prune(&self, forgotten: Option<RecipientId>) -> usize {
+    pub(crate) fn prune(&self, forgotten: Option<MessageId>) -> usize {
         hold(&self.lists).prune(forgotten).len()
     }
 

@@ -55,7 +55,7 @@ use ground_directory::Directory;
 use ground_settings::Settings;
 use ground_world::supervise::{Kept, Pulse, Supervisor};
 use path_deliver::mailbox::Door;
-use path_ledger::{Handoff, HandoffLimits, Handovers, Ledger, RecipientId};
+use path_ledger::{Handoff, HandoffLimits, Handovers, Ledger, MessageId};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -173,11 +173,11 @@ impl Queue {
         }
     }
 
-    /// Memory loses a job that waits for a connection, as by a defect of ours. How many. For tests.
+    /// Memory loses the jobs of a message that wait for a connection, as by a defect of ours. How many. For tests.
     #[doc(hidden)]
-    pub fn forget(&self, recipient: RecipientId) -> usize {
+    pub fn forget(&self, message: MessageId) -> usize {
         let hops = self.shared.hops.at_work();
-        hops.iter().map(|hop| hop.prune(Some(recipient))).sum()
+        hops.iter().map(|hop| hop.prune(Some(message))).sum()
     }
 
     /// Where those who accept mail hand it over.

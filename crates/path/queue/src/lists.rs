@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use path_ledger::{Job, Place, RecipientId};
+use path_ledger::{Job, MessageId, Place, RecipientId};
 
 use crate::leases::Held;
 use crate::suspects::{OnStand, Stand, must_be_alone};
@@ -131,15 +131,11 @@ impl Lists {
     }
 
     /// Takes out jobs whose claims are not ours any more, and one that is to be forgotten.
-    pub(crate) fn prune(&mut self, forgotten: Option<RecipientId>) -> Vec<Ready> {
+    pub(crate) fn prune(&mut self, forgotten: Option<MessageId>) -> Vec<Ready> {
         let mut out = Vec::new();
         for line in [&mut self.fresh, &mut self.retries, &mut self.suspects] {
             let goes = |ready: &Ready| {
-                let named = ready
-                    .job
-                    .recipients
-                    .iter()
-                    .any(|one| Some(one.id) == forgotten);
+                let named = Some(ready.job.message) == forgotten;
                 named || ready.held.is_disowned()
             };
             if !line.iter().any(goes) {

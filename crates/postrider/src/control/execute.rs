@@ -19,7 +19,8 @@ use crate::rooms::Rooms;
 
 /// Answers a request.
 pub async fn execute(rooms: &Rooms, request: Request) -> Answer {
-    let done = dispatch(rooms, request).await;
+    // On the heap: it is as large as the largest of all answers.
+    let done = Box::pin(dispatch(rooms, request)).await;
     done.unwrap_or_else(|refused| refused)
 }
 

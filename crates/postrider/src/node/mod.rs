@@ -22,7 +22,7 @@ use ground_world::pool::Pool;
 use ground_world::supervise::{Kept, Supervisor};
 use ground_world::tls::{TlsError, TlsServer};
 use path_accept::{RESUME_PULSE, Server, ServerParts, StartError, resume};
-use path_ledger::{EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions, RecipientId};
+use path_ledger::{EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions, MessageId};
 use path_queue::{Queue, QueueParts};
 use path_watch::{ReporterError, Watch, WatchParts, catch_up, until_it_ends};
 use thiserror::Error;
@@ -310,10 +310,10 @@ impl Node {
         }
     }
 
-    /// Its memory loses a job that waits for a connection, as by a defect of ours. How many. For tests.
+    /// Its memory loses the jobs of a message that wait for a connection, as by a defect of ours. How many. For tests.
     #[doc(hidden)]
-    pub fn forget(&self, recipient: RecipientId) -> usize {
-        self.queue.forget(recipient)
+    pub fn forget(&self, message: MessageId) -> usize {
+        self.queue.forget(message)
     }
 
     /// Ends everything at once, as a crash would.

@@ -13,9 +13,8 @@ fn events() -> &'static str {
 }
 
 impl House {
-    fn forget(&self, recipient: i64) -> usize {
-        let queue = self.queue.as_ref().unwrap();
-        queue.forget(path_ledger::RecipientId::from_key(recipient))
+    fn forget(&self, message: MessageId) -> usize {
+        self.queue.as_ref().unwrap().forget(message)
     }
 
     async fn recipient_of(&self, message: MessageId) -> i64 {
@@ -38,7 +37,7 @@ async fn a_job_that_memory_loses_is_found_within_one_reconciler_interval_with_an
     house.pass(seconds(3)).await;
     let lost = house.recipient_of(second).await;
     assert_eq!(house.in_state("in_flight").await, 2);
-    assert_eq!(house.forget(lost), 1);
+    assert_eq!(house.forget(second), 1);
     house.pass(seconds(32)).await;
     let state = format!("SELECT state FROM recipient WHERE id = {lost}");
     let about =
@@ -80,7 +79,7 @@ async fn a_job_whose_claim_somebody_else_has_ended_is_dropped_from_memory() {
     house.pass(seconds(32)).await;
     let detail = house.text(events()).await;
     assert!(detail.contains("its claim was not ours"), "{detail}");
-    assert_eq!(house.forget(id), 0, "it is not there any more");
+    assert_eq!(house.forget(second), 0, "it is not there any more");
 }
 
 #[tokio::test(start_paused = true)]
