@@ -319,13 +319,16 @@ impl Task {
 
     async fn wait(&mut self) -> Course {
         let clock = self.shared.ledger.world().clock.clone();
-        let without_permit = self.crew.is_empty();
+        // Suspects that wait for the stand need no permit yet.
+        let waits = self.hop.waiting(&self.shared.stand) > 0;
+        let without_permit = self.crew.is_empty() && waits;
         tokio::select! {
             biased;
             Some(ended) = self.crew.join_next() => self.ended(ended).await,
             () = self.shared.stopping.cancelled() => Course::On,
             () = self.hop.bell.notified() => Course::On,
             () = clock.sleep_until_instant(self.next_look) => Course::On,
+            () = self.shared.stand.freed(), if !waits => Course::On,
             () = clock.sleep(PERMIT_PAUSE), if without_permit => Course::On,
         }
     }

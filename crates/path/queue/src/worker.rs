@@ -283,7 +283,7 @@ impl Worker {
         self.post.at(Stage::Beginning, lease + WAITING_MAX);
         let ready = begin(&self.shared, ready).await?;
         self.post.takes(ready.held.clone());
-        let limit = attempt_limit(&settings.timeouts, ready.job.size);
+        let limit = self.limit(&ready, settings);
         ready.held.work_for(limit + SETTLE_MAX);
         self.post.at(Stage::Attempt, limit);
         let mishap = self.shared.ledger.world().mishap();
@@ -310,6 +310,15 @@ impl Worker {
             .await;
         drop(self.post.lets_go());
         broken
+    }
+
+    /// How long an attempt may take: what its size needs, and no longer than its recipients may stay.
+    fn limit(&self, ready: &Ready, settings: &Settings) -> Duration {
+        let limit = attempt_limit(&settings.timeouts, ready.job.size);
+        let now = self.shared.ledger.now();
+        let ends = ready.job.recipients.iter().map(|one| one.expires_at).min();
+        let left = ends.map_or(limit, |ends| ends.since(now));
+        limit.min(left + settings.watch.slack)
     }
 
     /// What the attempt says about the hop.
