@@ -248,7 +248,7 @@ impl Ledger {
         let mut unit = Unit::new();
         unit.write(HEARTBEAT, self.signed());
         let life = &self.book.life;
-        let done = match self.book.store.write(unit).await {
+        let done = match self.store().write(unit).await {
             Ok(done) => done,
             Err(error) => {
                 let mut trouble = life.trouble.lock().unwrap_or_else(PoisonError::into_inner);
@@ -323,7 +323,7 @@ impl Ledger {
         self.book.life.is_over();
         let mut unit = Unit::new();
         unit.write(STOPPED, self.signed());
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -383,7 +383,7 @@ impl Ledger {
             CAUGHT_UP,
             vec![self.node_name().into(), self.epoch().into()],
         );
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -403,8 +403,7 @@ impl Ledger {
         actor: &str,
         detail: &str,
     ) -> Result<(), LedgerError> {
-        self.book
-            .store
+        self.store()
             .write(self.record_unit(kind, actor, detail))
             .await?;
         Ok(())

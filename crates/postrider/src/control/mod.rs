@@ -14,4 +14,4 @@ pub use execute::execute;
 pub use request::{
     Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
 };
-pub(crate) use serve::serve;
+pub(crate) use serve::{PULSE, serve};
