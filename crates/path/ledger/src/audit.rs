@@ -61,30 +61,30 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// What an audit can find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FindingKind {
-    /// The tally of a state and hop is not what the rows say.
-    Tally,
-    /// There are more rows in a final state than ever reached it.
-    Total,
-    /// A body's count of references is not the number of rows that refer to it.
-    BodyReferences,
-    /// A body that no message and no mail refers to.
-    BodyWithoutUse,
-    /// A file of the bodies folder without a row.
-    FileWithoutBody,
-    /// A message without recipients.
-    MessageWithoutRecipients,
-    /// A recipient without its message.
-    RecipientWithoutMessage,
-    /// A recipient that is not final and whose message has no body.
-    RecipientWithoutBody,
-    /// A claim by an epoch that is no node's.
-    ClaimOfDeadEpoch,
-    /// A deadline that passed longer than the slack ago.
-    Overdue,
+crate::words! {
+    /// What an audit can find.
+    pub enum FindingKind {
+        /// The tally of a state and hop is not what the rows say.
+        Tally = "tally",
+        /// There are more rows in a final state than ever reached it.
+        Total = "total",
+        /// A body's count of references is not the number of rows that refer to it.
+        BodyReferences = "body_references",
+        /// A body that no message and no mail refers to.
+        BodyWithoutUse = "body_without_use",
+        /// A file of the bodies folder without a row.
+        FileWithoutBody = "file_without_body",
+        /// A message without recipients.
+        MessageWithoutRecipients = "message_without_recipients",
+        /// A recipient without its message.
+        RecipientWithoutMessage = "recipient_without_message",
+        /// A recipient that is not final and whose message has no body.
+        RecipientWithoutBody = "recipient_without_body",
+        /// A claim by an epoch that is no node's.
+        ClaimOfDeadEpoch = "claim_of_dead_epoch",
+        /// A deadline that passed longer than the slack ago.
+        Overdue = "overdue",
+    }
 }
 
 impl FindingKind {

@@ -65,6 +65,7 @@ mod sweep;
 mod trace;
 mod waiting;
 mod wakeups;
+mod words;
 
 pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
 pub use audit::{Audit, Finding, FindingKind};
@@ -77,11 +78,11 @@ pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Pla
 pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
 pub use id::{IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
-pub use listing::{Listed, QueueLine, Totals};
+pub use listing::{Listed, QueueLine, Stage, Totals};
 pub use lost::LostClaims;
 pub use neighbours::Neighbours;
-pub use node::{Heartbeat, NODE_LEASE, NodeStatus, SILENCE};
-pub use operate::{Act, ActResult, Preview, PreviewRow, Return};
+pub use node::{Heartbeat, NODE_LEASE, NodeState, NodeStatus, SILENCE};
+pub use operate::{Act, ActResult, Preview, PreviewRow, Return, Verb};
 pub use options::{Duty, LedgerOptions, Patience};
 pub use recipient::{Claim, End, Hold, Recipient};
 pub use route::{RouteResult, Routed, Unrouted};
@@ -91,6 +92,7 @@ pub use state::State;
 pub use sweep::{DueRow, Sweep, Swept};
 pub use trace::{STORIES_MAX, Story, StoryAttempt, StoryRecipient};
 pub use wakeups::Wakeups;
+pub use words::Vocabulary;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

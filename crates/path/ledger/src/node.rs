@@ -119,13 +119,27 @@ pub enum Heartbeat {
     Fenced,
 }
 
+crate::words! {
+    /// How a node is.
+    pub enum NodeState {
+        /// It serves.
+        Up = "up",
+        /// It ended in good order.
+        Stopped = "stopped",
+        /// It gave no sign of life, and others took over what it had claimed.
+        Fenced = "fenced",
+        /// It is no server but a command, which claims nothing.
+        Command = "command",
+    }
+}
+
 /// A node as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// Its name.
     pub name: String,
-    /// `up`, `stopped` or `fenced`.
-    pub state: String,
+    /// How it is.
+    pub state: NodeState,
     /// Whether it takes no new work.
     pub draining: bool,
     /// What its claims carry.
@@ -194,15 +208,15 @@ pub(crate) async fn start(
     let mut unit = Unit::new();
     let late_after = i64::try_from(options.late_after.as_millis()).unwrap_or(i64::MAX);
     let state = match options.duty {
-        Duty::Serve => "up",
-        Duty::Command => "command",
+        Duty::Serve => NodeState::Up,
+        Duty::Command => NodeState::Command,
     };
     unit.write(ONE_AT_A_TIME, Vec::new());
     let values = vec![
         (&options.node_name).into(),
         now.as_millis().into(),
         late_after.into(),
-        state.into(),
+        state.word().into(),
     ];
     unit.write_exactly(1, START, values);
     let done = match store.write(unit).await {
@@ -425,7 +439,7 @@ impl NodeStatus {
         let mut columns = Columns::of(row);
         Ok(Self {
             name: columns.string()?,
-            state: columns.string()?,
+            state: columns.word("a node's state", NodeState::from_word)?,
             draining: columns.flag()?,
             epoch: columns.int()?,
             heartbeat_at: columns.time()?,

@@ -48,6 +48,26 @@ pub struct PreviewRow {
     pub next_hop: String,
 }
 
+crate::words! {
+    /// What an operator can do to recipients.
+    pub enum Verb {
+        /// It is tried now, whatever its time and its hop's are.
+        Retry = "retry",
+        /// It is kept back until it is released.
+        Hold = "hold",
+        /// A hold is ended.
+        Release = "release",
+        /// It goes back to its sender.
+        Return = "return",
+        /// It is dropped, by name and with a reason.
+        Discard = "discard",
+        /// It goes another way, or is categorized and routed anew.
+        Reroute = "reroute",
+        /// Its message is handed out, and stays.
+        Export = "export",
+    }
+}
+
 /// What is done.
 #[derive(Debug)]
 pub enum Act {
@@ -92,17 +112,17 @@ pub struct ActResult {
 }
 
 impl Act {
-    /// The word for it, on the command line and in events.
+    /// What it is.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn verb(&self) -> Verb {
         match self {
-            Act::Retry => "retry",
-            Act::Hold => "hold",
-            Act::Release => "release",
-            Act::Return { .. } => "return",
-            Act::Discard => "discard",
-            Act::Reroute { .. } => "reroute",
-            Act::Export => "export",
+            Act::Retry => Verb::Retry,
+            Act::Hold => Verb::Hold,
+            Act::Release => Verb::Release,
+            Act::Return { .. } => Verb::Return,
+            Act::Discard => Verb::Discard,
+            Act::Reroute { .. } => Verb::Reroute,
+            Act::Export => Verb::Export,
         }
     }
 
@@ -289,7 +309,7 @@ impl Ledger {
         let (done, escaped) = (result.done, result.escaped.len());
         let detail = format!(
             "{} {}: {done} done, {escaped} escaped: {reason}",
-            act.word(),
+            act.verb(),
             preview.filter
         );
         self.record(act.kind(), by, &detail).await?;
