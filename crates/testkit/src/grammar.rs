@@ -63,6 +63,7 @@ fn question(word: &str, words: &mut Words<'_>) -> Result<Option<Question>> {
     let mut of = || words.word("an id or address").map(str::to_owned);
     Ok(Some(match word {
         "trace" => Question::Listed(Listing::Trace(of()?)),
+        "explain" => Question::Listed(Listing::Explain(of()?)),
         "attempts" => Question::Attempts(of()?),
         "events" => Question::Events(of()?),
         "audit" => Question::Listed(Listing::Audit),

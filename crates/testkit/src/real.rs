@@ -347,6 +347,7 @@ impl Stage for Real {
             }
             Listing::Audit => self.listed(&["audit"]).await,
             Listing::Trace(of) => self.listed(&["trace", of]).await,
+            Listing::Explain(of) => self.listed(&["explain", of]).await,
         }
     }
 

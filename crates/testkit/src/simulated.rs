@@ -447,6 +447,7 @@ impl Stage for Simulated {
             },
             Listing::Audit => Question::Audit,
             Listing::Trace(of) => Question::Trace { query: of.clone() },
+            Listing::Explain(of) => Question::Explain { query: of.clone() },
         })
         .await
     }

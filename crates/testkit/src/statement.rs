@@ -177,6 +177,7 @@ pub(crate) enum Listing {
     QueueList(Conditions),
     Audit,
     Trace(String),
+    Explain(String),
 }
 
 /// A filter as the command line writes it: names without their dashes, and values.

@@ -12,6 +12,9 @@ use crate::{Ledger, LedgerError, RecipientId};
 #[cfg(test)]
 mod tests;
 
+/// How the reason of a hold begins that a row or body which cannot be read has brought about.
+pub const DAMAGED: &str = "damaged: ";
+
 /// Rows of one unreadable hop treated at a time.
 const A_TIME: i64 = 200;
 
@@ -105,13 +108,13 @@ impl Ledger {
         let (now, hold_alarm) = (self.now(), self.options().hold_alarm);
         let (at, alarm_at) = (now.as_millis(), (now + hold_alarm).as_millis());
         let reason = match error {
-            StoreError::Damaged(why) => format!("damaged: {why}"),
+            StoreError::Damaged(why) => format!("{DAMAGED}{why}"),
             StoreError::Conflict(_)
             | StoreError::Full(_)
             | StoreError::Unavailable(_)
             | StoreError::Refused(_)
             | StoreError::Elsewhere(_)
-            | StoreError::Unfit(_) => format!("damaged: {error}"),
+            | StoreError::Unfit(_) => format!("{DAMAGED}{error}"),
         };
         let cause = format!("{reason}; its lifetime has ended, and nobody can be told");
         let still = format!("still held: {reason}");

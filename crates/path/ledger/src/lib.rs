@@ -71,6 +71,7 @@ pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
 pub use audit::{Audit, Finding, FindingKind};
 pub use body::{BodyRef, OpenBody};
 pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
+pub use damage::DAMAGED;
 pub use envelope::{Envelope, Origin};
 pub use event::{Event, EventKind};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
@@ -79,7 +80,7 @@ pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resum
 pub use id::{IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
 pub use listing::{Listed, QueueLine, Stage, Totals};
-pub use lost::LostClaims;
+pub use lost::{LostClaims, POISONED};
 pub use neighbours::Neighbours;
 pub use node::{Heartbeat, NODE_LEASE, NodeState, NodeStatus, SILENCE};
 pub use operate::{Act, ActResult, Preview, PreviewRow, Return, Verb};

@@ -293,6 +293,7 @@ impl Desk {
             Question::Queue
             | Question::List { .. }
             | Question::Trace { .. }
+            | Question::Explain { .. }
             | Question::Audit
             | Question::Act { .. }
             | Question::Body { .. }
