@@ -199,6 +199,10 @@ impl Stage for Real {
         }
     }
 
+    fn passed(&self) -> Duration {
+        self.world.clock.now().since(self.start)
+    }
+
     fn peers(&self) -> &BTreeMap<String, Peer> {
         &self.peers
     }
@@ -273,6 +277,14 @@ impl Stage for Real {
 
     async fn pass(&mut self, time: Duration) -> Result<()> {
         self.pass_by(time).await
+    }
+
+    async fn clock_steps(&mut self, by: i64) -> Result<()> {
+        let by = format!("{by}ms");
+        for (_, program) in self.house.running() {
+            program.done(&["clock", "step", &by]).await?;
+        }
+        Ok(())
     }
 
     async fn a_moment(&mut self) -> Result<()> {

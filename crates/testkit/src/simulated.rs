@@ -22,6 +22,7 @@ use postrider::rooms::{self, Rooms};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::client::PATIENCE;
 use crate::config;
@@ -84,6 +85,7 @@ struct Simulated {
     world: World,
     simulation: Simulation,
     start: Time,
+    started: Instant,
     store: Store,
     database: Option<Database>,
     /// What the story's settings say.
@@ -102,7 +104,7 @@ struct Simulated {
 impl Simulated {
     async fn build() -> Result<Simulated> {
         let (world, simulation) = World::simulated(1);
-        let start = world.clock.now();
+        let (start, started) = (world.clock.now(), world.clock.instant());
         let database = Database::create().await?;
         let store = match &database {
             Some(database) => database.open().await?,
@@ -120,6 +122,7 @@ impl Simulated {
             world,
             simulation,
             start,
+            started,
             store,
             database,
             settings: String::new(),
@@ -280,6 +283,10 @@ impl Stage for Simulated {
         }
     }
 
+    fn passed(&self) -> Duration {
+        self.world.clock.instant() - self.started
+    }
+
     fn peers(&self) -> &BTreeMap<String, Peer> {
         &self.peers
     }
@@ -380,6 +387,11 @@ impl Stage for Simulated {
                 () = clock.sleep_until_instant(end) => return Ok(()),
             }
         }
+    }
+
+    async fn clock_steps(&mut self, by: i64) -> Result<()> {
+        self.simulation.clock.step(by);
+        Ok(())
     }
 
     async fn a_moment(&mut self) -> Result<()> {

@@ -41,6 +41,8 @@ pub(crate) enum Statement {
     Send(Letter),
     Wait(Duration),
     At(Duration),
+    /// The wall clock of the machine is stepped, by milliseconds.
+    ClockSteps(i64),
     Disk(Room),
     /// A hand in the book, with no regard for what it means.
     Sql(String),

@@ -63,6 +63,8 @@ crate::words! {
         DirectoryChanged = "directory_changed",
         /// What waited because we were away was treated by the late policy.
         LatePolicy = "late_policy",
+        /// A node's wall clock was stepped; ages and deadlines go on as if it had not been.
+        ClockStepped = "clock_stepped",
         /// A watch corrected or reported a difference.
         Reconciled = "reconciled",
     }

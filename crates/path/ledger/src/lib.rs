@@ -22,7 +22,7 @@
 //! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read · `listing`, `trace`, `audit` and
 //! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
 //! them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not · `handoff` and
-//! `wakeups` are hints in memory, and nothing but hints.
+//! `wakeups` are hints in memory, and nothing but hints · `clock` tells the time of the book · `words` declares closed sets.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
@@ -34,6 +34,7 @@ mod accept;
 mod audit;
 mod body;
 mod claim;
+mod clock;
 mod columns;
 mod damage;
 mod deadline;
@@ -100,10 +101,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ground_store::{Store, StoreError, Unit};
 use ground_world::World;
 use thiserror::Error;
-use tokio::time::Instant;
 use wire_message::Time;
 
 use body::FreshBodies;
+use clock::BookClock;
 use id::IdSource;
 
 /// A handle on the book, held by one node in one epoch; cheap to clone.
@@ -117,9 +118,7 @@ struct Book {
     world: World,
     options: RwLock<Arc<LedgerOptions>>,
     epoch: i64,
-    started_at: Time,
-    /// The same moment on the monotonic clock: leases of this node are counted from it.
-    started: Instant,
+    clock: BookClock,
     heartbeat_before: Option<Time>,
     away_since: Option<Time>,
     /// When the treatment of what waited meanwhile began first.
@@ -158,7 +157,8 @@ impl Ledger {
         options: LedgerOptions,
     ) -> Result<Self, LedgerError> {
         store.in_service().await?;
-        let (started_at, started) = (world.clock.now(), world.clock.instant());
+        let clock = BookClock::start(world.clock.clone());
+        let started_at = clock.started_at();
         let node = node::start(&store, &options, started_at).await?;
         let ledger = Self {
             book: Arc::new(Book {
@@ -170,8 +170,7 @@ impl Ledger {
                 heartbeat_before: node.heartbeat_before,
                 away_since: node.away_since,
                 back_at: node.back_at.unwrap_or(started_at),
-                started_at,
-                started,
+                clock,
                 wakeups: Wakeups::default(),
                 store,
                 world,
@@ -245,22 +244,24 @@ impl Ledger {
         MessageId::from_key(self.new_key())
     }
 
-    /// The present by the wall clock: what ages and deadlines are counted by.
+    /// The present by the book's clock: what ages and deadlines are counted by. It is the wall clock's, unless that was
+    /// stepped: a step makes no mail older or younger.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.book.world.clock.now()
+        self.book.clock.now()
+    }
+
+    /// By how many milliseconds the wall clock is ahead of the book's. More than a minute either way: it was stepped since this
+    /// node started, or the machine stood still.
+    #[must_use]
+    pub fn wall_is_ahead(&self) -> i64 {
+        self.book.clock.wall_is_ahead()
     }
 
     /// The present by the clock this node counts its own leases by: it starts with the wall clock and is never stepped.
     #[must_use]
     pub fn lease_now(&self) -> Time {
-        let since = self
-            .book
-            .world
-            .clock
-            .instant()
-            .saturating_duration_since(self.book.started);
-        self.book.started_at + since
+        self.book.clock.steady()
     }
 
     fn new_lease_end(&self) -> Time {

@@ -14,6 +14,7 @@ use ground_store::{Query, Row, Sql, Store, StoreError, Unit};
 use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
+use crate::clock::Step;
 use crate::columns::Columns;
 use crate::event::EventKind;
 use crate::options::Duty;
@@ -258,9 +259,12 @@ impl Ledger {
     /// The store's. The node may begin attempts until [`NODE_LEASE`] after the last that was taken.
     pub async fn heartbeat(&self) -> Result<Heartbeat, LedgerError> {
         let until = self.lease_now() + NODE_LEASE;
-        let until_wall = self.now() + NODE_LEASE;
+        let until_wall = self.book.clock.wall() + NODE_LEASE;
         let mut unit = Unit::new();
         unit.write(HEARTBEAT, self.signed());
+        if let Some(step) = self.book.clock.new_step() {
+            unit.join(self.clock_stepped(step));
+        }
         let life = &self.book.life;
         let done = match self.book.store.write(unit).await {
             Ok(done) => done,
@@ -283,6 +287,17 @@ impl Ledger {
         })
     }
 
+    /// What the history says of a step: told once, with the sign of life that is written next.
+    fn clock_stepped(&self, step: Step) -> Unit {
+        let seconds = step.by / 1000;
+        let detail = format!(
+            "the wall clock was stepped by {seconds} s, or the machine stood still; ages and deadlines go on as if it had not \
+             been; to take the wall clock as it is, restart the node"
+        );
+        tracing::warn!(seconds, "{detail}");
+        self.record_unit(EventKind::ClockStepped, &self.node_name(), &detail)
+    }
+
     /// Name, epoch and the present.
     fn signed(&self) -> Vec<ground_store::Value> {
         let now = self.now().as_millis();
@@ -294,7 +309,7 @@ impl Ledger {
     pub fn is_alive(&self) -> bool {
         let life = &self.book.life;
         self.lease_now().as_millis() < life.until.load(Ordering::Acquire)
-            && self.now().as_millis() < life.until_wall.load(Ordering::Acquire)
+            && self.book.clock.wall().as_millis() < life.until_wall.load(Ordering::Acquire)
     }
 
     /// Whether this node takes new work: it lives, and nobody drains it.
@@ -382,7 +397,7 @@ impl Ledger {
     /// starts before that crashed before [`Ledger::caught_up`]. Zero for the first node there ever was.
     #[must_use]
     pub fn downtime(&self) -> Duration {
-        let started_at = self.book.started_at;
+        let started_at = self.book.clock.started_at();
         let since = self.book.away_since;
         since.map_or(Duration::ZERO, |since| started_at.since(since))
     }

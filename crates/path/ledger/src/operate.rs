@@ -2,11 +2,11 @@
 //!
 //! Each row is guarded by the state its preview showed. One that has moved on meanwhile escapes, and is named.
 
-use ground_store::{Query, Sql, Unit, Value};
+use ground_store::{Query, Row, Sql, StoreError, Unit, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::NewMessage;
-use crate::columns::Columns;
+use crate::columns::Remains;
 use crate::deadline::{deadline_of_queued, deadline_with};
 use crate::event::EventKind;
 use crate::filter::PAGE_MAX;
@@ -254,15 +254,7 @@ impl Ledger {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut rows = Vec::with_capacity(found.len());
         for row in found.iter().take(wanted) {
-            let mut columns = Columns::of(row);
-            rows.push(PreviewRow {
-                id: MessageId::from_key(columns.int()?),
-                recipient_id: RecipientId::from_key(columns.int()?),
-                recipient: columns.string()?,
-                sender: columns.string()?,
-                state: columns.word("a state", State::from_word)?,
-                next_hop: columns.string()?,
-            });
+            rows.push(preview_row(row)?);
         }
         Ok(Preview {
             count: rows.len() as u64,
@@ -491,6 +483,19 @@ impl Ledger {
             Act::Hold | Act::Return { .. } | Act::Discard | Act::Export => {}
         }
     }
+}
+
+/// What cannot be read is shown by what is left of it, as in a listing: one damaged row bars no act on the others.
+fn preview_row(row: &Row) -> Result<PreviewRow, StoreError> {
+    let left = Remains(row);
+    Ok(PreviewRow {
+        id: MessageId::from_key(row.int(0)?),
+        recipient_id: RecipientId::from_key(row.int(1)?),
+        recipient: left.text(2),
+        sender: left.text(3),
+        state: State::from_word(&left.text(4)).unwrap_or(State::Held),
+        next_hop: left.text(5),
+    })
 }
 
 /// Keeps two statements a row.

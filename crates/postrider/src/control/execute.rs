@@ -10,6 +10,7 @@ mod view;
 use std::time::Duration;
 
 use ground_store::StoreError;
+use ground_world::clock::ClockControl;
 use path_ledger::LedgerError;
 use serde::Serialize;
 use serde_json::json;
@@ -64,7 +65,15 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::Reload => Err(Answer::asker(
             "no server runs on this configuration; there is nothing to reload",
         )),
-        Question::ClockAdvance { millis } => clock(rooms, millis).await,
+        Question::ClockAdvance { millis } => {
+            let by = Duration::from_millis(millis);
+            clock(rooms)?.advance(by).await;
+            time(rooms)
+        }
+        Question::ClockStep { millis } => {
+            clock(rooms)?.step(millis);
+            time(rooms)
+        }
     }
 }
 
@@ -84,13 +93,15 @@ async fn drain(rooms: &Rooms, by: &str, name: &str, draining: bool, reason: &str
     )))
 }
 
-async fn clock(rooms: &Rooms, millis: u64) -> Answered {
-    let control = rooms.clock.as_ref().ok_or_else(|| {
+fn clock(rooms: &Rooms) -> Result<&ClockControl, Answer> {
+    rooms.clock.as_ref().ok_or_else(|| {
         Answer::asker(
             "the clock is moved only in a running server with clock_control = true in [test]",
         )
-    })?;
-    control.advance(Duration::from_millis(millis)).await;
+    })
+}
+
+fn time(rooms: &Rooms) -> Answered {
     Ok(Answer::One {
         fact: json!({ "now": rooms.ledger.now().to_string() }),
     })

@@ -111,6 +111,11 @@ pub enum Question {
         /// By how much.
         millis: u64,
     },
+    /// The wall clock of a server under test is stepped, and no time passes.
+    ClockStep {
+        /// By how much, forward or back.
+        millis: i64,
+    },
 }
 
 /// A change of the directory.

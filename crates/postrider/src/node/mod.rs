@@ -304,7 +304,8 @@ impl Desk {
             | Question::Send { .. }
             | Question::Nodes
             | Question::Drain { .. }
-            | Question::ClockAdvance { .. } => control::execute(&self.rooms, request).await,
+            | Question::ClockAdvance { .. }
+            | Question::ClockStep { .. } => control::execute(&self.rooms, request).await,
         }
     }
 }

@@ -174,7 +174,10 @@ fn a_program_sends_and_its_message_is_listed_with_everything_scripts_rely_on() {
     let story = house.json(&["trace", id]);
     assert_eq!(story[0]["subject"], "hi");
     let why = house.ok(&["explain", id]);
-    assert!(why.contains("why   no_node: ") && why.contains("next_hop: mailbox"), "{why}");
+    assert!(
+        why.contains("why   no_node: ") && why.contains("next_hop: mailbox"),
+        "{why}"
+    );
     let body = house.ok(&["inspect", "body", id]);
     assert!(
         body.contains("hello\r\n") && !body.contains("Bcc"),
