@@ -21,6 +21,7 @@ mod print;
 mod queue;
 mod quickstart;
 mod reload;
+mod selftest;
 mod sendmail;
 mod serve;
 mod trace;
@@ -105,6 +106,8 @@ enum Command {
     /// Send the message on standard input; takes sendmail's usual options.
     #[command(disable_help_flag = true)]
     Sendmail(sendmail::Sendmail),
+    /// Test the running server end to end: every listener, and a message through it.
+    Selftest,
     /// Tell the running server to read its settings again.
     Reload,
     /// Move the clock of a server under test.
@@ -204,6 +207,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Alias(alias) => alias.run(context).await,
         Command::Mail(mail) => mail.run(context).await,
         Command::Sendmail(sendmail) => sendmail.run(context).await,
+        Command::Selftest => selftest::run(context).await,
         Command::Reload => reload::run(context).await,
         Command::Clock(clock) => clock.run(context).await,
     }

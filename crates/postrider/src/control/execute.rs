@@ -4,6 +4,7 @@ mod act;
 mod directory;
 mod explain;
 mod mail;
+pub(crate) mod selftest;
 mod send;
 mod view;
 
@@ -62,6 +63,9 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             draining,
             reason,
         } => drain(rooms, by, &name, draining, &reason).await,
+        Question::Selftest => Err(Answer::asker(
+            "no server runs on this configuration; there is nothing to test: start it, or see postrider check",
+        )),
         Question::Reload => Err(Answer::asker(
             "no server runs on this configuration; there is nothing to reload",
         )),

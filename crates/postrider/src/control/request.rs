@@ -104,6 +104,8 @@ pub enum Question {
         /// Why.
         reason: String,
     },
+    /// A running server tests itself, end to end.
+    Selftest,
     /// The settings are read again.
     Reload,
     /// The clock of a server under test moves on.

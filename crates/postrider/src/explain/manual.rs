@@ -7,7 +7,7 @@ use path_ledger::{
     Vocabulary,
 };
 
-use super::words::{Decided, Fact, Next, Reason, Rule};
+use super::words::{Decided, Fact, Next, Probe, Reason, Rule, Verdict};
 
 const INTRODUCTION: &str = "# Words
 
@@ -33,6 +33,8 @@ pub(super) const VOCABULARIES: &[(&str, Vocabulary)] = &[
     ("Explanations: what comes next", Next::VOCABULARY),
     ("Explanations: rules", Rule::VOCABULARY),
     ("Explanations: steps", Decided::VOCABULARY),
+    ("Selftest: stages", Probe::VOCABULARY),
+    ("Selftest: verdicts", Verdict::VOCABULARY),
 ];
 
 /// The text of `docs/words.md`.

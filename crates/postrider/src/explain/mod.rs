@@ -21,7 +21,7 @@ mod why;
 mod words;
 
 pub use manual::manual;
-pub use words::{Decided, Fact, Next, Reason, Rule};
+pub use words::{Decided, Fact, Next, Probe, Reason, Rule, Verdict};
 
 use ground_settings::Settings;
 use path_ledger::{HopStatus, NodeStatus, State, Story, StoryRecipient};

@@ -163,6 +163,40 @@ words! {
     }
 }
 
+words! {
+    /// The stages of a selftest.
+    pub enum Probe {
+        /// A listener answers: connection, greeting, EHLO or LHLO, and STARTTLS where it is offered.
+        Door = "door",
+        /// The probe has an account in the first domain here.
+        Account = "account",
+        /// Its message is taken: committed and flushed.
+        Accepted = "accepted",
+        /// The directory and the settings have given it its way.
+        Routed = "routed",
+        /// A node has taken it, and an attempt begins.
+        Claimed = "claimed",
+        /// The attempt has put it into the mailbox, and that is committed.
+        Delivered = "delivered",
+        /// It is read from the mailbox, and is what was sent.
+        Readable = "readable",
+        /// The account is removed with its mail; the history keeps what was done.
+        Cleaned = "cleaned",
+    }
+}
+
+words! {
+    /// How a stage of a selftest ended.
+    pub enum Verdict {
+        /// It did what it should.
+        Passed = "passed",
+        /// It did not; the detail says why, and whose move it is.
+        Failed = "failed",
+        /// It could not be tested here; the detail says why.
+        Skipped = "skipped",
+    }
+}
+
 impl Rule {
     /// Where the setting stands, for mail of `connector`: its own, or that of all.
     pub(super) fn setting(self, settings: &Settings, connector: Option<&str>) -> Option<String> {

@@ -8,4 +8,5 @@ mod offline;
 mod online;
 #[path = "../../../ground/store/tests/private/mod.rs"]
 mod private;
+mod selftest;
 mod words;

@@ -35,7 +35,7 @@ pub(super) async fn explain(rooms: &Rooms, query: &str) -> Answered {
     Ok(Answer::Rows { rows })
 }
 
-async fn of_recipient(
+pub(super) async fn of_recipient(
     rooms: &Rooms,
     story: &Story,
     recipient: &StoryRecipient,
