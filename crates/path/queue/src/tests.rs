@@ -27,6 +27,7 @@ mod peer;
 
 mod hops;
 mod mailbox;
+mod many;
 mod messages;
 mod threads;
 
