@@ -1,16 +1,20 @@
 //! How each statement is written.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use postrider::control::{DirectoryChange, Password, Verb};
 use wire_message::Address;
 
+use crate::errand::Errand;
 use crate::pattern::duration;
 use crate::peer::{Rule, Temper};
 use crate::statement::{
-    Conditions, Dialogue, DnsLine, Letter, Listing, Look, NodeChange, Operation, Question, Room,
-    Statement,
+    Conditions, Dialogue, DnsLine, Expected, Letter, Listing, Look, NodeChange, Operation,
+    Question, Room, Statement,
 };
 use crate::story::Below;
+use crate::trouble;
 use crate::words::{Words, unescape};
 
 impl Statement {
@@ -161,6 +165,10 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
         "forget" => node(words, NodeChange::Forget)?,
         "pause" => node(words, NodeChange::Pause)?,
         "continue" => node(words, NodeChange::Continue)?,
+        "mishap" => Statement::Mishap {
+            node: words.word("a node's name")?.to_owned(),
+            trouble: trouble::parse(words)?,
+        },
         "on" => Statement::On(words.word("a node's name")?.to_owned()),
         _ => return Ok(None),
     }))
@@ -169,6 +177,7 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
 fn what_happens(word: &str, words: &mut Words<'_>) -> Result<Statement> {
     Ok(match word {
         "client" => client(words)?,
+        "mail" => Statement::Mail(errand(words)?),
         "send" => Statement::Send(letter(words)?),
         "clock" => {
             words.expect("steps")?;
@@ -327,6 +336,8 @@ fn dns(words: &mut Words<'_>) -> Result<Statement> {
     }))
 }
 
+const PEERS: &str = "at, now, received, had, refuses, hangs, breaks, silent or recovers";
+
 fn peer(words: &mut Words<'_>, indented: &[String]) -> Result<Statement> {
     let name = words.word("a peer's name")?.to_owned();
     let rules = || {
@@ -335,7 +346,7 @@ fn peer(words: &mut Words<'_>, indented: &[String]) -> Result<Statement> {
             .map(|line| Rule::parse(line))
             .collect::<Result<Vec<_>>>()
     };
-    let what = words.word("at, now, received, had, refuses, hangs or recovers")?;
+    let what = words.word(PEERS)?;
     if !matches!(what, "at" | "now") && !indented.is_empty() {
         bail!("expected no indented lines below \"peer NAME {what}\"");
     }
@@ -380,9 +391,17 @@ fn peer(words: &mut Words<'_>, indented: &[String]) -> Result<Statement> {
             name,
             temper: Temper::Answers,
         },
-        other => {
-            bail!("expected at, now, received, had, refuses, hangs or recovers, got {other:?}")
+        "breaks" => {
+            words.expect("after")?;
+            let temper = Temper::Breaks(number(words)?);
+            Statement::PeerTemper { name, temper }
         }
+        "silent" => {
+            words.expect("after")?;
+            let temper = Temper::GoesSilent(number(words)?);
+            Statement::PeerTemper { name, temper }
+        }
+        other => bail!("expected {PEERS}, got {other:?}"),
     })
 }
 
@@ -406,6 +425,29 @@ fn client(words: &mut Words<'_>) -> Result<Statement> {
     Ok(Statement::Dialogue(Dialogue::Connect { client, from, to }))
 }
 
+/// `mail over mx [pace 2s] [leaves after 3] from A to B`.
+fn errand(words: &mut Words<'_>) -> Result<Errand> {
+    words.expect("over")?;
+    let over = words.word("a listener's name")?.to_owned();
+    let pace = match words.takes("pace") {
+        true => duration(words.word("a time")?)?,
+        false => Duration::ZERO,
+    };
+    let leaves_after = match words.takes("leaves") {
+        true => {
+            words.expect("after")?;
+            Some(usize::try_from(number(words)?)?)
+        }
+        false => None,
+    };
+    Ok(Errand {
+        letter: letter(words)?,
+        over,
+        pace,
+        leaves_after,
+    })
+}
+
 fn letter(words: &mut Words<'_>) -> Result<Letter> {
     words.expect("from")?;
     let from = words.word("an address or <>")?;
@@ -419,7 +461,7 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
         subject: "A story".to_owned(),
         body: b"Once upon a time.\r\n".to_vec(),
         notify: None,
-        refused: None,
+        answer: Expected::Accepted,
     };
     while let Some(word) = words.next() {
         match word {
@@ -427,8 +469,14 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
             "subject" => letter.subject = words.word("a subject")?.to_owned(),
             "body" => letter.body = unescape(words.word("a text")?)?,
             "notify" => letter.notify = Some(words.word("a NOTIFY")?.to_owned()),
-            "refused" => letter.refused = Some(words.word("what the refusal says")?.to_owned()),
-            other => bail!("expected size, subject, body, notify or refused, got {other:?}"),
+            "refused" => {
+                let pattern = words.word("what the refusal says")?;
+                letter.answer = Expected::Refused(pattern.to_owned());
+            }
+            "whatever" => letter.answer = Expected::Whatever,
+            other => {
+                bail!("expected size, subject, body, notify, refused or whatever, got {other:?}")
+            }
         }
     }
     Ok(letter)
@@ -437,7 +485,10 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
 /// `operator holds N [FILTER] --reason "..."`: the verb, and how many recipients it treats.
 fn operate(words: &mut Words<'_>) -> Result<Statement> {
     let word = words.word(VERBS)?;
-    let count = number(words)?;
+    let count = match words.takes("any") {
+        true => None,
+        false => Some(number(words)?),
+    };
     let filter = filter(words)?;
     let to = words.takes("to").then(|| words.word("a next hop"));
     let verb = verb(word, to.transpose()?)?;

@@ -4,15 +4,21 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use ground_world::clock::Clock;
 use ground_world::net::{ListenOptions, Stream};
 use ground_world::{Simulation, World};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
+use crate::pattern::duration;
 use crate::words::{Words, unescape};
+
+/// Between two octets of a peer that drips.
+const DRIP: Duration = Duration::from_secs(1);
 
 /// Where in a dialogue a rule answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +37,12 @@ enum Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Deed {
     Reply(String),
+    /// Answers after this time.
+    Late(Duration, String),
+    /// Answers an octet a second.
+    Drip(String),
+    /// Says nothing more, and still listens: half of the connection is closed.
+    HalfClose,
     /// Closes the connection without a word.
     Drop,
     /// Never answers.
@@ -58,6 +70,10 @@ pub(crate) enum Temper {
     Answers,
     Refuses,
     Hangs,
+    /// New connections break when so many octets were sent to it.
+    Breaks(u64),
+    /// It hears so many octets of each new connection, and nothing more.
+    GoesSilent(u64),
 }
 
 impl Rule {
@@ -93,22 +109,25 @@ impl Rule {
         };
         let text = words.next().unwrap_or_default().to_owned();
         words.end()?;
-        let is_reply = deed
-            .get(..3)
-            .is_some_and(|code| code.bytes().all(|b| b.is_ascii_digit()));
         let deed = match deed {
+            late if late.starts_with("after ") => {
+                let (time, text) = late
+                    .trim_start_matches("after ")
+                    .split_once(' ')
+                    .context("expected a time and a reply behind \"after\"")?;
+                Deed::Late(duration(time)?, reply(text)?)
+            }
+            drip if drip.starts_with("drip ") => {
+                Deed::Drip(reply(drip.trim_start_matches("drip "))?)
+            }
+            "half-close" => Deed::HalfClose,
             "drop" => Deed::Drop,
             "hang" => Deed::Hang,
             "panic" => Deed::Panic,
             crash if crash.starts_with("crash ") => {
                 Deed::Crash(crash.trim_start_matches("crash ").to_owned())
             }
-            reply if is_reply => Deed::Reply(String::from_utf8(unescape(reply)?)?),
-            other => {
-                bail!(
-                    "expected a reply such as \"450 4.7.1 Greylisted\", drop, hang, panic or crash NODE, got {other:?}"
-                )
-            }
+            text => Deed::Reply(reply(text)?),
         };
         Ok(Rule {
             moment,
@@ -117,6 +136,17 @@ impl Rule {
             left,
         })
     }
+}
+
+/// A reply as it goes out.
+fn reply(text: &str) -> Result<String> {
+    let code = text.get(..3);
+    if !code.is_some_and(|code| code.bytes().all(|octet| octet.is_ascii_digit())) {
+        bail!(
+            "expected a reply such as \"450 4.7.1 Greylisted\", after TIME REPLY, drip REPLY, half-close, drop, hang, panic or crash NODE, got {text:?}"
+        );
+    }
+    Ok(String::from_utf8(unescape(text)?)?)
 }
 
 /// How far a peer's deeds go.
@@ -180,11 +210,13 @@ impl Peer {
         let listening = world.net.listen(self.address, ListenOptions::default());
         let listener = listening.await?;
         let (script, reach) = (self.script.clone(), self.reach.clone());
+        let clock = world.clock.clone();
         self.connections.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 hold(&script).connections += 1;
-                let connection = Connection::new(stream, script.clone(), reach.clone());
+                let connection =
+                    Connection::new(stream, clock.clone(), script.clone(), reach.clone());
                 connections.spawn(async move {
                     // A connection that breaks is the other side's business.
                     drop(connection.talk().await);
@@ -220,6 +252,7 @@ fn hold(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 
 struct Connection {
     stream: BufReader<Stream>,
+    clock: Clock,
     script: Arc<Mutex<Script>>,
     reach: Reach,
     envelope: String,
@@ -233,9 +266,10 @@ enum Onward {
 }
 
 impl Connection {
-    fn new(stream: Stream, script: Arc<Mutex<Script>>, reach: Reach) -> Connection {
+    fn new(stream: Stream, clock: Clock, script: Arc<Mutex<Script>>, reach: Reach) -> Connection {
         Connection {
             stream: BufReader::new(stream),
+            clock,
             script,
             reach,
             envelope: String::new(),
@@ -275,11 +309,17 @@ impl Connection {
                 self.answer(Moment::StartTls, line, unknown).await?
             }
             "MAIL" => {
-                self.envelope = format!("{line}\n");
+                self.envelope.clear();
                 self.recipients = 0;
-                self.answer(Moment::Mail, line, "250 2.1.0 Sender ok")
-                    .await?
+                let told = self
+                    .answer(Moment::Mail, line, "250 2.1.0 Sender ok")
+                    .await?;
+                if told.1 {
+                    self.envelope = format!("{line}\n");
+                }
+                told
             }
+            "RCPT" if self.envelope.is_empty() => self.say("503 5.5.1 Who sends it?").await?,
             "RCPT" => {
                 let told = self
                     .answer(Moment::Rcpt, line, "250 2.1.5 Recipient ok")
@@ -344,6 +384,17 @@ impl Connection {
         match deed {
             None => self.say(usual).await,
             Some(Deed::Reply(reply)) => self.say(&reply).await,
+            Some(Deed::Late(after, reply)) => {
+                self.clock.sleep(after).await;
+                self.say(&reply).await
+            }
+            Some(Deed::Drip(reply)) => self.drip(&reply).await,
+            Some(Deed::HalfClose) => {
+                self.stream.shutdown().await?;
+                let mut rest = Vec::new();
+                self.stream.read_to_end(&mut rest).await?;
+                Ok((Onward::No, false))
+            }
             Some(Deed::Drop) => Ok((Onward::No, false)),
             Some(Deed::Hang) => std::future::pending().await,
             Some(Deed::Crash(node)) => {
@@ -370,6 +421,16 @@ impl Connection {
         if let (Reach::Everything { simulation, .. }, Some((from, to))) = (&self.reach, ends) {
             simulation.net.panic_connector(from, to);
         }
+    }
+
+    async fn drip(&mut self, reply: &str) -> std::io::Result<(Onward, bool)> {
+        for octet in reply.bytes() {
+            self.stream.write_all(&[octet]).await?;
+            self.stream.flush().await?;
+            self.clock.sleep(DRIP).await;
+        }
+        let (last, welcome) = self.say("").await?;
+        Ok((last, welcome || reply.starts_with(['2', '3'])))
     }
 
     async fn say(&mut self, reply: &str) -> std::io::Result<(Onward, bool)> {

@@ -33,6 +33,7 @@ use crate::stage::{Stage, Written};
 use crate::statement::{DnsLine, Letter, Listing, NodeChange, Operation, Room};
 use crate::story::{Failure, Story};
 use crate::tell;
+use crate::trouble::Trouble;
 
 use address::StandIns;
 use hang::Hang;
@@ -246,6 +247,9 @@ impl Stage for Real {
                 peer.close().await;
                 Ok(())
             }
+            Temper::Breaks(_) | Temper::GoesSilent(_) => {
+                bail!("connections on this machine do not break after so many octets")
+            }
             Temper::Hangs => {
                 peer.close().await;
                 let hang = Hang::at(peer.address(), &self.world).await?;
@@ -268,6 +272,10 @@ impl Stage for Real {
                 self.start_node(name).await
             }
         }
+    }
+
+    async fn mishap(&mut self, node: &str, _trouble: Trouble) -> Result<()> {
+        bail!("nothing goes wrong inside {node:?} at our word: it is the binary")
     }
 
     async fn on(&mut self, name: &str) -> Result<()> {

@@ -3,20 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use ground_settings::{Endpoint, Settings};
 use ground_store::contract::Database;
 use ground_store::{Sql, Store, Unit};
 use ground_world::dns::DnsFault;
+use ground_world::mishap::SimulatedMishap;
 use ground_world::net::{ConnectOptions, Fault, Stream};
 use ground_world::{Simulation, Time, World};
 use path_ledger::{Duty, Filter, Handoff, Ledger, LedgerOptions};
-use postrider::control::{self, Answer as Answered, DirectoryChange, Question, Request};
+use postrider::control::{self, Answer as Answered, DirectoryChange, Mover, Question, Request};
 use postrider::node::{Node, NodeParts};
 use postrider::rooms::{self, Rooms};
 use serde_json::Value;
@@ -32,6 +35,7 @@ use crate::stage::{Stage, Written};
 use crate::statement::{Conditions, DnsLine, Letter, Listing, NodeChange, Operation, Room};
 use crate::story::{Failure, Story};
 use crate::tell;
+use crate::trouble::Trouble;
 
 /// The store of a story on SQLite.
 const SQLITE: &str = "sqlite:/data/book.db";
@@ -59,21 +63,23 @@ const A_MOMENT: Duration = Duration::from_millis(1);
 /// A client or a program meets a node that runs.
 pub(crate) const NOBODY: &str = "expected a running node, and there is none";
 
+/// How long an operator waits for an answer.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
 /// Room on a disk that is free again.
 const FREE: u64 = 1 << 40;
+
+/// The dice of every scenario.
+const SEED: u64 = 1;
 
 /// Tells a story on a world of its own. Its clock stands still but for the story's waits.
 ///
 /// # Errors
 /// [`Failure`]: the first line that did not come true, what was expected and what was got.
 pub fn tell_simulated(story: &Story) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .map_err(|error| story.without_a_stage(error.into()))?;
+    let runtime = runtime().map_err(|error| story.without_a_stage(error))?;
     runtime.block_on(async {
-        let stage = Simulated::build().await;
+        let stage = Simulated::build(SEED).await;
         let mut stage = stage.map_err(|error| story.without_a_stage(error))?;
         let told = tell::tell(story, &mut stage).await;
         let down = stage.take_down().await;
@@ -81,7 +87,22 @@ pub fn tell_simulated(story: &Story) -> Result<(), Failure> {
     })
 }
 
-struct Simulated {
+/// A node at work.
+struct Running {
+    node: Node,
+    /// What goes wrong inside it.
+    mishap: SimulatedMishap,
+    /// Its own hand on the rows, whose faults are its own too.
+    store: Store,
+}
+
+/// A runtime whose clock stands still but for waits.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().start_paused(true).build()?)
+}
+
+pub(crate) struct Simulated {
     world: World,
     simulation: Simulation,
     start: Time,
@@ -90,7 +111,7 @@ struct Simulated {
     database: Option<Database>,
     /// What the story's settings say.
     settings: String,
-    nodes: BTreeMap<String, Node>,
+    nodes: BTreeMap<String, Running>,
     /// Whom clients, programs and operators meet; nobody in particular before the story says so.
     on: Option<String>,
     /// Answers when no node runs, as the commands do themselves then.
@@ -102,8 +123,9 @@ struct Simulated {
 }
 
 impl Simulated {
-    async fn build() -> Result<Simulated> {
-        let (world, simulation) = World::simulated(1);
+    /// An empty stage whose dice are those of `seed`.
+    pub(crate) async fn build(seed: u64) -> Result<Simulated> {
+        let (world, simulation) = World::simulated(seed);
         let (start, started) = (world.clock.now(), world.clock.instant());
         let database = Database::create().await?;
         let store = match &database {
@@ -149,6 +171,26 @@ impl Simulated {
         }
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn running_nodes(&self) -> Vec<String> {
+        self.nodes.keys().cloned().collect()
+    }
+
+    /// Starts nodes anew that were fenced, as the program does.
+    pub(crate) async fn revive(&mut self) -> Result<()> {
+        let fenced = |running: &Running| running.node.ended().now_or_never().is_some();
+        let fenced = self.nodes.iter().filter(|(_, running)| fenced(running));
+        let fenced: Vec<String> = fenced.map(|(name, _)| name.clone()).collect();
+        for name in fenced {
+            self.running(&name)?.abort();
+            self.start_node(&name).await?;
+        }
+        Ok(())
+    }
+
     /// Starts a node in a new epoch.
     async fn start_node(&mut self, name: &str) -> Result<()> {
         if self.nodes.contains_key(name) {
@@ -160,16 +202,27 @@ impl Simulated {
         let folder = folder(name);
         let data = settings.data_directory(&folder);
         self.world.disk.create_folder(&data).await?;
+        let (world, mishap) = self.world.mortal();
+        let store = match &self.database {
+            Some(_) => self.store.clone(),
+            None => Store::open(SQLITE, ground_store::Options::default(), &world).await?,
+        };
         let node = Node::start(NodeParts {
             settings,
             folder,
             file: None,
-            world: self.world.clone(),
-            store: self.store.clone(),
+            world,
+            store: store.clone(),
             socket: None,
             clock: None,
         });
-        self.nodes.insert(name.to_owned(), node.await?);
+        let node = node.await?;
+        let running = Running {
+            node,
+            mishap,
+            store,
+        };
+        self.nodes.insert(name.to_owned(), running);
         Ok(())
     }
 
@@ -183,8 +236,10 @@ impl Simulated {
     }
 
     fn running(&mut self, name: &str) -> Result<Node> {
-        let node = self.nodes.remove(name);
-        node.with_context(|| format!("expected a running node, and {name:?} is not"))
+        let running = self.nodes.remove(name);
+        running
+            .map(|running| running.node)
+            .with_context(|| format!("expected a running node, and {name:?} is not"))
     }
 
     fn crash(&mut self, name: &str) -> Result<()> {
@@ -196,10 +251,11 @@ impl Simulated {
     /// The name and the node that clients, programs and operators meet, if it runs: the one that the story says, or the
     /// first by name.
     fn met(&self) -> Option<(&String, &Node)> {
-        match &self.on {
+        let met = match &self.on {
             Some(name) => self.nodes.get_key_value(name),
             None => self.nodes.first_key_value(),
-        }
+        };
+        met.map(|(name, running)| (name, &running.node))
     }
 
     /// Asks as a command does: the server, or the store when none runs.
@@ -209,9 +265,15 @@ impl Simulated {
             question,
             content,
         };
-        match self.met() {
-            Some((_, node)) => node.execute(request).await,
-            None => control::execute(&self.offline, request).await,
+        let Some((_, node)) = self.met() else {
+            return control::execute(&self.offline, request).await;
+        };
+        // What goes wrong inside the node goes wrong with this answer too, and the story goes on.
+        let answer = AssertUnwindSafe(node.execute(request)).catch_unwind();
+        match self.world.clock.timeout(ANSWER_MAX, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panic)) => unanswered("it crashed at this question"),
+            Err(late) => unanswered(&late.to_string()),
         }
     }
 
@@ -233,6 +295,13 @@ impl Simulated {
             filter.set(name, value, self.world.clock.now())?;
         }
         Ok(filter)
+    }
+}
+
+fn unanswered(why: &str) -> Answered {
+    Answered::Refused {
+        whose: Mover::Time,
+        why: format!("the node does not answer: {why}"),
     }
 }
 
@@ -293,9 +362,9 @@ impl Stage for Simulated {
 
     async fn settings(&mut self, text: &str) -> Result<()> {
         text.clone_into(&mut self.settings);
-        for (name, node) in &self.nodes {
+        for (name, running) in &self.nodes {
             let settings = settings_of(self.database.as_ref(), name, text)?;
-            node.reload(settings).await?;
+            running.node.reload(settings).await?;
         }
         Ok(())
     }
@@ -350,6 +419,8 @@ impl Stage for Simulated {
             Temper::Answers => net.heal(address),
             Temper::Refuses => net.fault(address, Fault::Refuse),
             Temper::Hangs => net.fault(address, Fault::Blackhole),
+            Temper::Breaks(after) => net.fault(address, Fault::ResetAfterSent(after)),
+            Temper::GoesSilent(after) => net.fault(address, Fault::SilentAfterSent(after)),
         }
         Ok(())
     }
@@ -369,6 +440,13 @@ impl Stage for Simulated {
                 self.start_node(name).await
             }
         }
+    }
+
+    async fn mishap(&mut self, node: &str, trouble: Trouble) -> Result<()> {
+        let running = self.nodes.get(node);
+        let running = running.with_context(|| format!("expected a running node, got {node:?}"))?;
+        trouble.come(&running.mishap, &running.store);
+        Ok(())
     }
 
     async fn on(&mut self, name: &str) -> Result<()> {

@@ -13,6 +13,7 @@ use postrider::control::DirectoryChange;
 use crate::pattern::{Answer, Beginning};
 use crate::peer::{Peer, Rule, Temper};
 use crate::statement::{DnsLine, Letter, Listing, NodeChange, Operation, Room};
+use crate::trouble::Trouble;
 
 /// A stage that a story is performed on: the simulated world, or this machine with the built binary.
 pub(crate) trait Stage {
@@ -42,6 +43,8 @@ pub(crate) trait Stage {
     async fn peer_shows(&mut self, name: &str, temper: Temper) -> Result<()>;
     /// A node starts, or ends.
     async fn node(&mut self, name: &str, what: NodeChange) -> Result<()>;
+    /// Something goes wrong inside a node, or is over.
+    async fn mishap(&mut self, node: &str, trouble: Trouble) -> Result<()>;
     /// Clients, programs and operators meet this node from here on, whether it runs or not.
     async fn on(&mut self, name: &str) -> Result<()>;
     /// Time passes, and what is due on the way happens.

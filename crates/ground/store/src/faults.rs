@@ -62,6 +62,13 @@ impl Faults {
         self.shared.held.send_replace(false);
     }
 
+    /// Everything scripted and not met yet is forgotten, and held writes go on.
+    pub fn stop(&self) {
+        hold(&self.shared.refused).clear();
+        *hold(&self.shared.unanswered) = 0;
+        self.release_writes();
+    }
+
     /// Keeps tokio's paused clock from now on while the database is asked: it would run ahead to the next deadline.
     pub(crate) fn hold_time(&self) {
         self.shared.time_held.store(true, Ordering::Release);

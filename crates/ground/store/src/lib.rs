@@ -46,6 +46,7 @@ use std::time::Duration;
 
 use bodies::LargeBodies;
 use ground_world::World;
+use ground_world::mishap::Spot;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -183,12 +184,19 @@ impl Store {
         }
         let deadline = self.shared.options.write_deadline;
         let work = self.written(unit);
-        match self.shared.world.clock.timeout(deadline, work).await {
+        self.meet(Spot::Write).await;
+        let answer = match self.shared.world.clock.timeout(deadline, work).await {
             Ok(answer) => answer,
             Err(late) => Err(StoreError::Unavailable(format!(
                 "a write was {late}; its outcome is not known"
             ))),
-        }
+        };
+        self.meet(Spot::Written).await;
+        answer
+    }
+
+    async fn meet(&self, spot: Spot) {
+        self.shared.world.mishap().meet(spot).await;
     }
 
     async fn written(&self, unit: Unit) -> Result<Done, StoreError> {
@@ -225,6 +233,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn read_snapshot(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
         let deadline = self.shared.options.read_deadline;
+        self.meet(Spot::Read).await;
         let _time = self.shared.faults.time_held();
         let work = async {
             match &self.shared.engine {

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::Time;
+use crate::mishap::{Mishap, Spot};
 
 /// How long a wait for a wall-clock time sleeps at most before it looks at the clock again. The system clock can be
 /// stepped without telling anybody, so this bounds how late such a wait ends; a look costs about a microsecond.
@@ -27,6 +28,7 @@ pub const SIMULATION_START_MILLIS: i64 = 1_767_225_600_000;
 #[derive(Clone, Debug)]
 pub struct Clock {
     twin: Twin,
+    mishap: Mishap,
 }
 
 #[derive(Clone, Debug)]
@@ -60,17 +62,32 @@ pub struct TimedOut {
 }
 
 impl Clock {
+    fn of(twin: Twin) -> Self {
+        let mishap = Mishap::none();
+        Self { twin, mishap }
+    }
+
+    /// The same clock, for tasks to which something may happen.
+    pub(crate) fn mortal(&self, mishap: Mishap) -> Self {
+        let twin = self.twin.clone();
+        Self { twin, mishap }
+    }
+
+    /// What may happen to those who wait by this clock.
+    #[must_use]
+    pub fn mishap(&self) -> &Mishap {
+        &self.mishap
+    }
+
     pub(crate) fn real() -> Self {
-        Self { twin: Twin::Real }
+        Self::of(Twin::Real)
     }
 
     /// Clocks that start `ahead` of the system's.
     pub(crate) fn steered(ahead: Duration) -> (Self, ClockControl) {
         let steering = Arc::<Steering>::default();
         steering.advance(ahead);
-        let clock = Self {
-            twin: Twin::Steered(steering),
-        };
+        let clock = Self::of(Twin::Steered(steering));
         let control = ClockControl {
             clock: clock.clone(),
         };
@@ -83,9 +100,7 @@ impl Clock {
             wall_offset_millis: AtomicI64::new(0),
             moved: Notify::new(),
         };
-        let clock = Self {
-            twin: Twin::Simulated(Arc::new(simulated)),
-        };
+        let clock = Self::of(Twin::Simulated(Arc::new(simulated)));
         let control = ClockControl {
             clock: clock.clone(),
         };
@@ -113,6 +128,7 @@ impl Clock {
 
     /// Waits for `duration` of monotonic time.
     pub async fn sleep(&self, duration: Duration) {
+        self.mishap.meet(Spot::Sleep).await;
         match &self.twin {
             Twin::Real | Twin::Simulated(_) => tokio::time::sleep(duration).await,
             Twin::Steered(steering) => {
@@ -124,6 +140,7 @@ impl Clock {
 
     /// Waits until the monotonic clock ([`Clock::instant`]) reaches `end`.
     pub async fn sleep_until_instant(&self, end: Instant) {
+        self.mishap.meet(Spot::Sleep).await;
         match &self.twin {
             Twin::Real | Twin::Simulated(_) => tokio::time::sleep_until(end).await,
             Twin::Steered(steering) => steering.sleep_until_instant(end).await,
@@ -133,6 +150,7 @@ impl Clock {
     /// Waits until the wall clock shows `end` or later. A step of the wall clock shortens or lengthens the wait: at once
     /// when a [`ClockControl`] made it, within [`WALL_RECHECK`] when the system did.
     pub async fn sleep_until(&self, end: Time) {
+        self.mishap.meet(Spot::Sleep).await;
         loop {
             let mut moved = std::pin::pin!(self.moved());
             if let Some(moved) = moved.as_mut().as_pin_mut() {
@@ -167,6 +185,7 @@ impl Clock {
         limit: Duration,
         work: F,
     ) -> Result<F::Output, TimedOut> {
+        self.mishap.meet(Spot::Limited).await;
         tokio::time::timeout(limit, work)
             .await
             .map_err(|_elapsed| TimedOut { after: limit })

@@ -110,6 +110,14 @@ impl Dns {
         })
     }
 
+    /// The same, for tasks to which something may happen.
+    pub(crate) fn mortal(&self, clock: Clock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn simulated(clock: Clock) -> (Self, SimulatedDns) {
         let zone = SimulatedDns::default();
         let dns = Self {

@@ -8,7 +8,8 @@
 //!
 //! **The way through:** [`clock`] tells the time and waits · [`chance`] rolls dice · [`net`] connects ·
 //! [`dns`] asks for MX and addresses · [`tls`] secures a connection · [`disk`] keeps large bodies ·
-//! [`signal`] hears what the operating system asks. Each has a real and a simulated side behind one type; tests script
+//! [`signal`] hears what the operating system asks · [`mishap`] lets tasks of a simulated
+//! node panic or hang. Each has a real and a simulated side behind one type; tests script
 //! the simulated side through the [`Simulation`] handle.
 //!
 //! **Limits:** every wait on a peer or the DNS ends: [`net::CONNECT_TIMEOUT`], [`dns::LOOKUP_DEADLINE`],
@@ -56,6 +57,7 @@ pub mod chance;
 pub mod clock;
 pub mod disk;
 pub mod dns;
+pub mod mishap;
 pub mod net;
 pub mod signal;
 pub mod tls;

@@ -141,6 +141,14 @@ impl Net {
         }
     }
 
+    /// The same, for tasks to which something may happen.
+    pub(crate) fn mortal(&self, clock: Clock) -> Self {
+        Self {
+            clock,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn simulated(clock: Clock) -> (Self, SimulatedNet) {
         let simulated = SimulatedNet::default();
         let net = Self {

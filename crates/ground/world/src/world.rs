@@ -6,6 +6,7 @@ use crate::chance::Chance;
 use crate::clock::{Clock, ClockControl};
 use crate::disk::{Disk, SimulatedDisk};
 use crate::dns::{Dns, DnsError, DnsOptions, SimulatedDns};
+use crate::mishap::{Mishap, SimulatedMishap};
 use crate::net::{Detours, Net, SimulatedNet};
 use crate::tls::{Tls, TlsError, TlsOptions};
 
@@ -104,6 +105,26 @@ impl World {
             disk: simulated_disk,
         };
         (world, simulation)
+    }
+
+    /// The same world, for the tasks of one node to which something may happen, and the handle that says when.
+    #[must_use]
+    pub fn mortal(&self) -> (Self, SimulatedMishap) {
+        let (mishap, control) = Mishap::planned();
+        let clock = self.clock.mortal(mishap);
+        let world = Self {
+            net: self.net.mortal(clock.clone()),
+            dns: self.dns.mortal(clock.clone()),
+            clock,
+            ..self.clone()
+        };
+        (world, control)
+    }
+
+    /// What may happen to a task that comes by here: see [`crate::mishap`].
+    #[must_use]
+    pub fn mishap(&self) -> &Mishap {
+        self.clock.mishap()
     }
 }
 

@@ -53,8 +53,8 @@ async fn placed(book: &mut Book, place: Place) -> RecipientId {
         Place::In(State::Queued) => (queued(), None),
         Place::In(State::InFlight) => (claimed(), None),
         Place::In(State::Held) => (held(), None),
-        Place::HeldOnItsWay => settle(step(Operation::SettleHeld)),
-        Place::In(State::Delivered) => settle(step(Operation::SettleDelivered)),
+        Place::HeldOnItsWay => settle(odd()),
+        Place::In(State::Delivered) => settle(delivered()),
         Place::In(State::Relayed) => settle(relayed()),
         Place::In(State::Expanded) => (
             Birth::Expanded {
@@ -62,9 +62,9 @@ async fn placed(book: &mut Book, place: Place) -> RecipientId {
             },
             None,
         ),
-        Place::In(State::Returned) => settle(step(Operation::SettleReturned)),
-        Place::In(State::Discarded) => settle(step(Operation::SettleDiscarded)),
-        Place::In(State::DeadLetter) => settle(step(Operation::SettleDeadLetter)),
+        Place::In(State::Returned) => settle(returned()),
+        Place::In(State::Discarded) => settle(spam()),
+        Place::In(State::DeadLetter) => settle(dead_letter()),
     };
     let id = book.one(birth).await;
     if let Some(step) = step {
@@ -162,23 +162,32 @@ crate::words! {
     }
 }
 
-/// The step of a settlement, or of anything else that has none: a deferral, which then must not happen.
-fn step(operation: Operation) -> Step {
-    let (cause, reply) = (|| "550 no".to_owned(), || "250 fine".to_owned());
-    match operation {
-        Operation::SettleDelivered => Step::Delivered { reply: reply() },
-        Operation::SettleBackToQueue => Step::BackToQueue,
-        Operation::SettleReturned => Step::Returned { cause: cause() },
-        Operation::SettleDeadLetter => Step::DeadLetter { cause: cause() },
-        Operation::SettleHeld => Step::Held {
-            reason: "odd".into(),
-            by: "rule".into(),
-        },
-        Operation::SettleDiscarded => Step::Discarded {
-            cause: "spam".into(),
-            actor: "rule".into(),
-        },
-        _ => relayed(),
+fn delivered() -> Step {
+    let reply = "250 fine".into();
+    Step::Delivered { reply }
+}
+
+fn returned() -> Step {
+    let cause = "550 no".into();
+    Step::Returned { cause }
+}
+
+fn dead_letter() -> Step {
+    let cause = "550 no".into();
+    Step::DeadLetter { cause }
+}
+
+fn odd() -> Step {
+    Step::Held {
+        reason: "odd".into(),
+        by: "rule".into(),
+    }
+}
+
+fn spam() -> Step {
+    Step::Discarded {
+        cause: "spam".into(),
+        actor: "rule".into(),
     }
 }
 
@@ -189,39 +198,20 @@ async fn settle_with(book: &Book, row: &Recipient, step: Step) -> bool {
     settled.await.unwrap() == Settled::Done
 }
 
-fn routed(operation: Operation, book: &Book) -> Routed {
-    let cause = || "nobody".to_owned();
-    match operation {
-        Operation::RouteLater => Routed::Later {
-            retry_at: book.now() + A_LEASE,
-            reason: cause(),
-        },
-        Operation::RouteHeld => Routed::Held {
-            reason: "odd".into(),
-            by: "rule".into(),
-        },
-        Operation::RouteExpanded => Routed::Expanded {
-            cause: "group".into(),
-            children: vec![NewRecipient {
-                address: address("child@there.test"),
-                orcpt: None,
-                notify: None,
-                parent: None,
-                birth: queued(),
-            }],
-        },
-        Operation::RouteReturned => Routed::Returned { cause: cause() },
-        Operation::RouteDeadLetter => Routed::DeadLetter { cause: cause() },
-        Operation::RouteDiscarded => Routed::Discarded {
-            cause: cause(),
-            actor: "rule".into(),
-        },
-        _ => Routed::Queued { next_hop: hop() },
+fn expanded() -> Routed {
+    Routed::Expanded {
+        cause: "group".into(),
+        children: vec![NewRecipient {
+            address: address("child@there.test"),
+            orcpt: None,
+            notify: None,
+            parent: None,
+            birth: queued(),
+        }],
     }
 }
 
-async fn route(book: &Book, recipient: Recipient, operation: Operation) -> bool {
-    let to = routed(operation, book);
+async fn route(book: &Book, recipient: Recipient, to: Routed) -> bool {
     let unrouted = Unrouted {
         recipient,
         envelope: book.message([]).envelope.into(),
@@ -282,6 +272,13 @@ async fn sweep(book: &Book, recipient: Recipient, sweep: Sweep, sender: Sender) 
     }
 }
 
+fn expiry() -> Sweep {
+    Sweep::Expire {
+        cause: "its lifetime ended".into(),
+        notices: Vec::new(),
+    }
+}
+
 async fn write(book: &Book, text: String) -> Result<(), StoreError> {
     let mut unit = Unit::new();
     unit.write(Sql::new(text.leak()), Vec::new());
@@ -335,13 +332,27 @@ async fn operate(book: &mut Book, operation: Operation, id: RecipientId) -> bool
     let row = book.row(id).await;
     let cause = || "in the end".to_owned();
     match operation {
-        Op::RouteQueued
-        | Op::RouteLater
-        | Op::RouteHeld
-        | Op::RouteExpanded
-        | Op::RouteReturned
-        | Op::RouteDeadLetter
-        | Op::RouteDiscarded => route(book, row, operation).await,
+        Op::RouteQueued => route(book, row, Routed::Queued { next_hop: hop() }).await,
+        Op::RouteLater => {
+            let later = Routed::Later {
+                retry_at: book.now() + A_LEASE,
+                reason: cause(),
+            };
+            route(book, row, later).await
+        }
+        Op::RouteHeld => {
+            let by = "rule".into();
+            let reason = cause();
+            route(book, row, Routed::Held { reason, by }).await
+        }
+        Op::RouteExpanded => route(book, row, expanded()).await,
+        Op::RouteReturned => route(book, row, Routed::Returned { cause: cause() }).await,
+        Op::RouteDeadLetter => route(book, row, Routed::DeadLetter { cause: cause() }).await,
+        Op::RouteDiscarded => {
+            let actor = "rule".into();
+            let cause = cause();
+            route(book, row, Routed::Discarded { cause, actor }).await
+        }
         Op::Claim => {
             let jobs = book.claim().await;
             jobs.iter()
@@ -351,13 +362,13 @@ async fn operate(book: &mut Book, operation: Operation, id: RecipientId) -> bool
         Op::Renew => !book.ledger.renew(&[id]).await.unwrap().done.is_empty(),
         Op::Begin => !book.ledger.begin(&[id]).await.unwrap().done.is_empty(),
         Op::GiveBack => !book.ledger.release(&[id]).await.unwrap().done.is_empty(),
-        Op::SettleDelivered
-        | Op::SettleRelayed
-        | Op::SettleBackToQueue
-        | Op::SettleReturned
-        | Op::SettleDeadLetter
-        | Op::SettleHeld
-        | Op::SettleDiscarded => settle_with(book, &row, step(operation)).await,
+        Op::SettleDelivered => settle_with(book, &row, delivered()).await,
+        Op::SettleRelayed => settle_with(book, &row, relayed()).await,
+        Op::SettleBackToQueue => settle_with(book, &row, Step::BackToQueue).await,
+        Op::SettleReturned => settle_with(book, &row, returned()).await,
+        Op::SettleDeadLetter => settle_with(book, &row, dead_letter()).await,
+        Op::SettleHeld => settle_with(book, &row, odd()).await,
+        Op::SettleDiscarded => settle_with(book, &row, spam()).await,
         Op::SettleDeferred => {
             let later = Step::Deferred {
                 retry_at: book.now() + A_LEASE,
@@ -390,17 +401,8 @@ async fn operate(book: &mut Book, operation: Operation, id: RecipientId) -> bool
             act(book, id, Act::Reroute { next_hop }, Somebody).await
         }
         Op::RerouteAnew => act(book, id, Act::Reroute { next_hop: None }, Somebody).await,
-        Op::Expire | Op::ExpireUntold => {
-            let expire = Sweep::Expire {
-                cause: cause(),
-                notices: Vec::new(),
-            };
-            let sender = match operation {
-                Op::Expire => Somebody,
-                _ => Nobody,
-            };
-            sweep(book, row, expire, sender).await
-        }
+        Op::Expire => sweep(book, row, expiry(), Somebody).await,
+        Op::ExpireUntold => sweep(book, row, expiry(), Nobody).await,
         Op::LateReturn => {
             let back = Sweep::ReturnLate {
                 cause: cause(),

@@ -58,6 +58,9 @@ const CATEGORIZING: &str = "categorizing";
 impl Ledger {
     /// Something was queued for `hop`: rings here, and at other nodes when there are any.
     pub(crate) fn wake_for(&self, hop: &HopKey) {
+        if self.world().mishap().loses_hint() {
+            return;
+        }
         self.wakeups().queued(hop);
         if self.nodes_at_work() > 1 {
             self.book.store.tell_others(hop.as_str());
@@ -66,6 +69,9 @@ impl Ledger {
 
     /// Something is to be categorized.
     pub(crate) fn wake_categorizer(&self) {
+        if self.world().mishap().loses_hint() {
+            return;
+        }
         self.wakeups().categorizing();
         if self.nodes_at_work() > 1 {
             self.book.store.tell_others(CATEGORIZING);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ground_settings::Settings;
 use ground_store::Unit;
+use ground_world::mishap::Spot;
 use path_deliver::mailbox::{Care, Put};
 use path_deliver::smtp::{Session, Whose, attempt_limit};
 use path_deliver::{Afterwards, Dsn, Facts, Fate, Report};
@@ -261,6 +262,8 @@ impl Worker {
         *hold(&self.in_hand) = Some(ready.held.clone());
         let limit = attempt_limit(&settings.timeouts, ready.job.size);
         ready.held.work_for(limit + SETTLE_MAX);
+        let mishap = self.shared.ledger.world().mishap();
+        mishap.meet(Spot::Attempt).await;
         #[cfg(test)]
         crate::tests::crash_if_poisoned(&ready.job);
         let (report, units, hand) = match open {

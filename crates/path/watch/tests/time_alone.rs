@@ -1,4 +1,5 @@
 //! Time alone brings everything to its end: nobody acts, nothing is delivered, the sweeps of the watch run.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::sync::Arc;
 use std::time::Duration;
