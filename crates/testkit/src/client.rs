@@ -121,6 +121,12 @@ impl Client {
         }
     }
 
+    /// The last line of the next reply.
+    pub(crate) async fn reply(&mut self) -> Result<String> {
+        let lines = self.next_reply().await?;
+        Ok(lines.back().cloned().unwrap_or_default())
+    }
+
     async fn next_reply(&mut self) -> Result<VecDeque<String>> {
         let mut reply = VecDeque::new();
         loop {

@@ -1,14 +1,17 @@
 //! How each statement is written.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use postrider::control::{DirectoryChange, Password, Verb};
 use wire_message::Address;
 
+use crate::errand::Errand;
 use crate::pattern::duration;
 use crate::peer::{Rule, Temper};
 use crate::statement::{
-    Conditions, Dialogue, DnsLine, Letter, Listing, Look, NodeChange, Operation, Question, Room,
-    Statement,
+    Conditions, Dialogue, DnsLine, Expected, Letter, Listing, Look, NodeChange, Operation,
+    Question, Room, Statement,
 };
 use crate::story::Below;
 use crate::trouble;
@@ -181,6 +184,7 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
 fn what_happens(word: &str, words: &mut Words<'_>) -> Result<Statement> {
     Ok(match word {
         "client" => client(words)?,
+        "mail" => Statement::Mail(errand(words)?),
         "send" => Statement::Send(letter(words)?),
         "wait" => Statement::Wait(duration(words.word("a time")?)?),
         "at" => {
@@ -414,6 +418,29 @@ fn client(words: &mut Words<'_>) -> Result<Statement> {
     Ok(Statement::Dialogue(Dialogue::Connect { client, from, to }))
 }
 
+/// `mail over mx [pace 2s] [leaves after 3] from A to B`.
+fn errand(words: &mut Words<'_>) -> Result<Errand> {
+    words.expect("over")?;
+    let over = words.word("a listener's name")?.to_owned();
+    let pace = match words.takes("pace") {
+        true => duration(words.word("a time")?)?,
+        false => Duration::ZERO,
+    };
+    let leaves_after = match words.takes("leaves") {
+        true => {
+            words.expect("after")?;
+            Some(usize::try_from(number(words)?)?)
+        }
+        false => None,
+    };
+    Ok(Errand {
+        letter: letter(words)?,
+        over,
+        pace,
+        leaves_after,
+    })
+}
+
 fn letter(words: &mut Words<'_>) -> Result<Letter> {
     words.expect("from")?;
     let from = words.word("an address or <>")?;
@@ -427,7 +454,7 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
         subject: "A story".to_owned(),
         body: b"Once upon a time.\r\n".to_vec(),
         notify: None,
-        refused: None,
+        answer: Expected::Accepted,
     };
     while let Some(word) = words.next() {
         match word {
@@ -435,8 +462,14 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
             "subject" => letter.subject = words.word("a subject")?.to_owned(),
             "body" => letter.body = unescape(words.word("a text")?)?,
             "notify" => letter.notify = Some(words.word("a NOTIFY")?.to_owned()),
-            "refused" => letter.refused = Some(words.word("what the refusal says")?.to_owned()),
-            other => bail!("expected size, subject, body, notify or refused, got {other:?}"),
+            "refused" => {
+                let pattern = words.word("what the refusal says")?;
+                letter.answer = Expected::Refused(pattern.to_owned());
+            }
+            "whatever" => letter.answer = Expected::Whatever,
+            other => {
+                bail!("expected size, subject, body, notify, refused or whatever, got {other:?}")
+            }
         }
     }
     Ok(letter)
@@ -445,7 +478,10 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
 /// `operator holds N [FILTER] --reason "..."`: the verb, and how many recipients it treats.
 fn operate(words: &mut Words<'_>) -> Result<Statement> {
     let word = words.word(VERBS)?;
-    let count = number(words)?;
+    let count = match words.takes("any") {
+        true => None,
+        false => Some(number(words)?),
+    };
     let filter = filter(words)?;
     let to = words.takes("to").then(|| words.word("a next hop"));
     let verb = verb(word, to.transpose()?)?;

@@ -309,11 +309,17 @@ impl Connection {
                 self.answer(Moment::StartTls, line, unknown).await?
             }
             "MAIL" => {
-                self.envelope = format!("{line}\n");
+                self.envelope.clear();
                 self.recipients = 0;
-                self.answer(Moment::Mail, line, "250 2.1.0 Sender ok")
-                    .await?
+                let told = self
+                    .answer(Moment::Mail, line, "250 2.1.0 Sender ok")
+                    .await?;
+                if told.1 {
+                    self.envelope = format!("{line}\n");
+                }
+                told
             }
+            "RCPT" if self.envelope.is_empty() => self.say("503 5.5.1 Who sends it?").await?,
             "RCPT" => {
                 let told = self
                     .answer(Moment::Rcpt, line, "250 2.1.5 Recipient ok")

@@ -68,18 +68,17 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Room on a disk that is free again.
 const FREE: u64 = 1 << 40;
 
+/// The dice of every scenario.
+const SEED: u64 = 1;
+
 /// Tells a story on a world of its own. Its clock stands still but for the story's waits.
 ///
 /// # Errors
 /// [`Failure`]: the first line that did not come true, what was expected and what was got.
 pub fn tell_simulated(story: &Story) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .map_err(|error| story.without_a_stage(error.into()))?;
+    let runtime = runtime().map_err(|error| story.without_a_stage(error))?;
     runtime.block_on(async {
-        let stage = Simulated::build().await;
+        let stage = Simulated::build(SEED).await;
         let mut stage = stage.map_err(|error| story.without_a_stage(error))?;
         let told = tell::tell(story, &mut stage).await;
         let down = stage.take_down().await;
@@ -96,7 +95,13 @@ struct Running {
     store: Store,
 }
 
-struct Simulated {
+/// A runtime whose clock stands still but for waits.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().start_paused(true).build()?)
+}
+
+pub(crate) struct Simulated {
     world: World,
     simulation: Simulation,
     start: Time,
@@ -116,8 +121,9 @@ struct Simulated {
 }
 
 impl Simulated {
-    async fn build() -> Result<Simulated> {
-        let (world, simulation) = World::simulated(1);
+    /// An empty stage whose dice are those of `seed`.
+    pub(crate) async fn build(seed: u64) -> Result<Simulated> {
+        let (world, simulation) = World::simulated(seed);
         let start = world.clock.now();
         let database = Database::create().await?;
         let store = match &database {
@@ -160,6 +166,26 @@ impl Simulated {
             Some(database) => Ok(database.remove().await?),
             None => Ok(()),
         }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn running_nodes(&self) -> Vec<String> {
+        self.nodes.keys().cloned().collect()
+    }
+
+    /// Starts nodes anew that were fenced, as the program does.
+    pub(crate) async fn revive(&mut self) -> Result<()> {
+        let fenced = |running: &Running| running.node.ended().now_or_never().is_some();
+        let fenced = self.nodes.iter().filter(|(_, running)| fenced(running));
+        let fenced: Vec<String> = fenced.map(|(name, _)| name.clone()).collect();
+        for name in fenced {
+            self.running(&name)?.abort();
+            self.start_node(&name).await?;
+        }
+        Ok(())
     }
 
     /// Starts a node in a new epoch.

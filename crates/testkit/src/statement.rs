@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use postrider::control::{DirectoryChange, Verb};
 
+use crate::errand::Errand;
 use crate::pattern::RowPattern;
 use crate::peer::{Rule, Temper};
 use crate::trouble::Trouble;
@@ -50,6 +51,8 @@ pub(crate) enum Statement {
     On(String),
     Dialogue(Dialogue),
     Send(Letter),
+    /// Somebody else brings a message meanwhile.
+    Mail(Errand),
     Wait(Duration),
     At(Duration),
     Disk(Room),
@@ -167,8 +170,17 @@ pub(crate) struct Letter {
     pub(crate) body: Vec<u8>,
     /// When the sender wants to be told (RFC 3461 s4.1), for all recipients.
     pub(crate) notify: Option<String>,
-    /// What the refusal must say.
-    pub(crate) refused: Option<String>,
+    pub(crate) answer: Expected,
+}
+
+/// What must become of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Accepted,
+    /// In these words.
+    Refused(String),
+    /// Either will do.
+    Whatever,
 }
 
 /// What is asked of the book.
@@ -200,6 +212,6 @@ pub(crate) struct Operation {
     pub(crate) verb: Verb,
     pub(crate) filter: Conditions,
     pub(crate) reason: String,
-    /// How many recipients it must treat.
-    pub(crate) count: u64,
+    /// How many recipients it must treat; `None`: as many as there are, and a refusal will do.
+    pub(crate) count: Option<u64>,
 }

@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use crate::answers;
 use crate::clients::Clients;
+use crate::errand::{Confirmed, Errand, Errands};
 use crate::pattern::{Beginning, compare, matches};
 use crate::peer::Peer;
 use crate::stage::{Stage, Written};
-use crate::statement::{Letter, Look, Operation, Statement};
+use crate::statement::{Expected, Letter, Look, Operation, Statement};
 use crate::story::{Failure, Story};
 
 /// Tells a story to its end.
@@ -18,11 +19,7 @@ use crate::story::{Failure, Story};
 /// # Errors
 /// [`Failure`]: the first line that did not come true, what was expected and what was got.
 pub(crate) async fn tell(story: &Story, stage: &mut impl Stage) -> Result<(), Failure> {
-    let mut teller = Teller {
-        stage,
-        clients: Clients::default(),
-        letters: 0,
-    };
+    let mut teller = Teller::new(stage);
     for line in &story.lines {
         let done = teller.perform(&line.statement).await;
         done.map_err(|error| story.failure(line, error))?;
@@ -32,14 +29,27 @@ pub(crate) async fn tell(story: &Story, stage: &mut impl Stage) -> Result<(), Fa
     Ok(())
 }
 
-struct Teller<'a, S> {
-    stage: &'a mut S,
+pub(crate) struct Teller<'a, S> {
+    pub(crate) stage: &'a mut S,
     clients: Clients,
+    pub(crate) errands: Errands,
+    /// What operators did, and to how many recipients.
+    pub(crate) acts: Vec<(Operation, u64)>,
     letters: u32,
 }
 
-impl<S: Stage> Teller<'_, S> {
-    async fn perform(&mut self, statement: &Statement) -> Result<()> {
+impl<'a, S: Stage> Teller<'a, S> {
+    pub(crate) fn new(stage: &'a mut S) -> Self {
+        Self {
+            stage,
+            clients: Clients::default(),
+            errands: Errands::default(),
+            acts: Vec::new(),
+            letters: 0,
+        }
+    }
+
+    pub(crate) async fn perform(&mut self, statement: &Statement) -> Result<()> {
         match statement {
             Statement::SimulatedOnly(_) | Statement::RealOnPostgresOnly(_) => Ok(()),
             Statement::Settings(text) => self.stage.settings(text).await,
@@ -63,6 +73,7 @@ impl<S: Stage> Teller<'_, S> {
             Statement::Disk(room) => self.stage.disk(*room).await,
             Statement::Dialogue(dialogue) => self.clients.perform(self.stage, dialogue).await,
             Statement::Send(letter) => self.send(letter).await,
+            Statement::Mail(errand) => self.mail(errand.clone()).await,
             Statement::Sql(sql) => self.write(sql).await,
             Statement::Operate(operation) => self.operate(operation).await,
             Statement::Look(look) => self.look(look).await,
@@ -82,16 +93,40 @@ impl<S: Stage> Teller<'_, S> {
     async fn send(&mut self, letter: &Letter) -> Result<()> {
         self.letters += 1;
         let content = content(letter, self.letters);
-        let refusal = self.stage.submit(letter, content).await?;
-        match (&letter.refused, refusal) {
-            (None, None) => Ok(()),
-            (Some(pattern), Some(refusal)) if matches(pattern, &refusal) => Ok(()),
-            (Some(pattern), got) => {
+        let refusal = match (&letter.answer, self.stage.submit(letter, content).await) {
+            // Nobody may be there to take it.
+            (Expected::Whatever, Err(error)) => Some(error.to_string()),
+            (_, refusal) => refusal?,
+        };
+        match (&letter.answer, refusal) {
+            (Expected::Whatever, Some(_)) => Ok(()),
+            (Expected::Accepted | Expected::Whatever, None) => {
+                self.errands.confirm(Confirmed {
+                    message_id: message_id(self.letters),
+                    sender: letter.from.clone(),
+                    recipients: letter.to.clone(),
+                });
+                Ok(())
+            }
+            (Expected::Refused(pattern), Some(refusal)) if matches(pattern, &refusal) => Ok(()),
+            (Expected::Refused(pattern), got) => {
                 let got = got.unwrap_or_else(|| "it was accepted".to_owned());
                 bail!("expected: {pattern}\n  got:      {got}")
             }
-            (None, Some(refusal)) => bail!("expected it to be accepted, got: {refusal}"),
+            (Expected::Accepted, Some(refusal)) => {
+                bail!("expected it to be accepted, got: {refusal}")
+            }
         }
+    }
+
+    /// Somebody else brings it; nobody may be there to take it.
+    async fn mail(&mut self, errand: Errand) -> Result<()> {
+        self.letters += 1;
+        if let Ok(stream) = self.stage.connect(None, &errand.over).await {
+            let world = self.stage.world();
+            self.errands.set_out(errand, self.letters, stream, world);
+        }
+        Ok(())
     }
 
     /// It must have had something to lose.
@@ -116,14 +151,17 @@ impl<S: Stage> Teller<'_, S> {
 
     async fn operate(&mut self, operation: &Operation) -> Result<()> {
         self.stage.rest().await?;
-        let done = self.stage.operate(operation).await?;
-        if done == operation.count {
-            return Ok(());
+        match (operation.count, self.stage.operate(operation).await) {
+            (Some(count), Ok(done)) if done != count => {
+                bail!("expected: {count} recipients\n  got:      {done}")
+            }
+            (_, Ok(done)) => {
+                self.acts.push((operation.clone(), done));
+                Ok(())
+            }
+            (Some(_), Err(error)) => Err(error),
+            (None, Err(_refused)) => Ok(()),
         }
-        bail!(
-            "expected: {} recipients\n  got:      {done}",
-            operation.count
-        )
     }
 
     /// Looks until it is seen, or the stage's patience ends.
@@ -191,7 +229,12 @@ impl<S: Stage> Teller<'_, S> {
     }
 }
 
-fn content(letter: &Letter, number: u32) -> Bytes {
+/// The Message-ID of a story's letter.
+pub(crate) fn message_id(number: u32) -> String {
+    format!("<{number}@story.test>")
+}
+
+pub(crate) fn content(letter: &Letter, number: u32) -> Bytes {
     let Letter {
         from,
         to,
@@ -199,16 +242,16 @@ fn content(letter: &Letter, number: u32) -> Bytes {
         subject,
         body,
         notify: _,
-        refused: _,
+        answer: _,
     } = letter;
     let from = match from.as_str() {
         "" => "<>",
         address => address,
     };
     let to = to.join(", ");
-    let header = format!(
-        "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{number}@story.test>\r\n\r\n"
-    );
+    let id = message_id(number);
+    let header =
+        format!("From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: {id}\r\n\r\n");
     let mut content = [header.as_bytes(), body].concat();
     while content.len() < *size {
         content.extend(b"And so it went on, line by line, until it was long enough.\r\n");

@@ -45,6 +45,10 @@ section! {
     /// For the answer to a whole message. Too short a wait here makes duplicates (RFC 1047).
     data_end: Duration = default(minutes(10)), range(seconds(1), hours(2));
 
+    /// For one attempt at a message, whatever its phases would allow together. `data_end` comes on top, and a second for each
+    /// 8 KiB of the message.
+    attempt: Duration = default(minutes(30)), range(seconds(10), hours(24));
+
     /// For the answer to QUIT; the mail is safe by then.
     quit: Duration = default(seconds(10)), range(seconds(1), minutes(5));
 

@@ -26,8 +26,7 @@ const SLOWEST: u64 = 8 * 1024;
 /// How long one attempt at a message of this size may take in all, whatever its phases would allow together.
 #[must_use]
 pub fn attempt_limit(timeouts: &Timeouts, size: u64) -> Duration {
-    let talk = Duration::from_secs(30 * 60) + timeouts.data_end;
-    talk + Duration::from_secs(size / SLOWEST)
+    timeouts.attempt + timeouts.data_end + Duration::from_secs(size / SLOWEST)
 }
 
 /// A job under way.

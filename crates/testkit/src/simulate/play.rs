@@ -1,0 +1,321 @@
+//! One run: a story told, and the book looked at after every step.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::book::Book;
+use super::checks::{Able, Broken, Checker, Conditions, Copies, Faults, over};
+use crate::simulated::{Simulated, runtime};
+use crate::stage::Stage;
+use crate::statement::{DnsLine, NodeChange, Room, Statement};
+use crate::story::{Line, Story};
+use crate::tell::Teller;
+use crate::trouble::Trouble;
+
+/// Between two looks while time passes.
+const LOOK: Duration = Duration::from_secs(7);
+
+/// How long mail has to come to its end once everything works: its lifetime, that of its report, and the grace of the checks.
+const REST: Duration = Duration::from_secs(20 * 60);
+
+/// What stands for a promise when something else went wrong.
+pub(crate) const UNTOLD: &str = "the story can be told";
+
+/// What a story that kept every promise was made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Messages accepted, reports among them.
+    pub messages: usize,
+    /// Recipients.
+    pub recipients: usize,
+    /// How often the book was looked at.
+    pub looks: usize,
+    /// Faults by kind.
+    pub faults: BTreeMap<&'static str, usize>,
+    /// What the history says in the end, in one number: the same for the same seed.
+    pub fingerprint: u64,
+}
+
+/// A promise that was not kept, or a story that could not be told.
+#[derive(Debug)]
+pub struct Violation {
+    /// The line after which it was seen.
+    pub line: usize,
+    /// Its text.
+    pub text: String,
+    /// Which promise, and how.
+    pub broken: Broken,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Broken { promise, words } = &self.broken;
+        write!(
+            f,
+            "{promise}: {words}\n  after line {}: {}",
+            self.line, self.text
+        )
+    }
+}
+
+impl std::error::Error for Violation {}
+
+impl Run {
+    /// Tells a story on a world whose dice are those of `seed`.
+    ///
+    /// # Errors
+    /// [`Violation`]: the first promise that was broken.
+    pub fn of(text: &str, seed: u64) -> Result<Run, Violation> {
+        let story = Story::parse(text, "seed").map_err(|failure| Violation {
+            line: failure.line,
+            text: failure.text.clone(),
+            broken: untold(&failure.error),
+        })?;
+        let runtime = runtime().map_err(|error| at_the_beginning(&error))?;
+        runtime.block_on(async {
+            let stage = Simulated::build(seed).await;
+            let mut stage = stage.map_err(|error| at_the_beginning(&error))?;
+            play(&story, &mut stage).await
+        })
+    }
+}
+
+fn at_the_beginning(error: &anyhow::Error) -> Violation {
+    Violation {
+        line: 0,
+        text: String::new(),
+        broken: untold(error),
+    }
+}
+
+fn untold(error: &anyhow::Error) -> Broken {
+    Broken {
+        promise: UNTOLD,
+        words: format!("{error:#}"),
+    }
+}
+
+async fn play(story: &Story, stage: &mut Simulated) -> Result<Run, Violation> {
+    let mut player = Player {
+        teller: Teller::new(stage),
+        checker: Checker::default(),
+        run: Run::default(),
+        troubles: BTreeMap::new(),
+        disk: Room::Plenty,
+        faults: Faults::None,
+    };
+    for line in &story.lines {
+        let told = player.step(&line.statement).await;
+        told.map_err(|broken| player.violation(line, broken))?;
+    }
+    let last = story.lines.last();
+    let ended = player.end().await;
+    match (ended, last) {
+        (Ok(run), _) => Ok(run),
+        (Err(broken), Some(line)) => Err(player.violation(line, broken)),
+        (Err(broken), None) => Err(Violation {
+            line: 0,
+            text: String::new(),
+            broken,
+        }),
+    }
+}
+
+struct Player<'a> {
+    teller: Teller<'a, Simulated>,
+    checker: Checker,
+    run: Run,
+    /// Nodes that cannot write what is due at present.
+    troubles: BTreeMap<String, Trouble>,
+    disk: Room,
+    faults: Faults,
+}
+
+impl Player<'_> {
+    fn violation(&self, line: &Line, broken: Broken) -> Violation {
+        Violation {
+            line: line.number,
+            text: line.text.clone(),
+            broken,
+        }
+    }
+
+    async fn step(&mut self, statement: &Statement) -> Result<(), Broken> {
+        self.note(statement);
+        match statement {
+            Statement::Wait(time) => self.wait(*time).await,
+            other => {
+                let told = self.teller.perform(other).await;
+                told.map_err(|error| untold(&error))?;
+                self.look().await
+            }
+        }
+    }
+
+    /// Counts faults, and remembers who cannot write.
+    fn note(&mut self, statement: &Statement) {
+        if let Some(kind) = fault(statement) {
+            *self.run.faults.entry(kind).or_default() += 1;
+        }
+        match statement {
+            Statement::Disk(room) => {
+                self.disk = *room;
+                self.faults = Faults::Some;
+            }
+            Statement::Mishap { node, trouble } => {
+                self.troubles.insert(node.clone(), *trouble);
+                self.faults = Faults::Some;
+            }
+            Statement::Node { name, what } => {
+                self.troubles.remove(name);
+                if *what != NodeChange::Start {
+                    self.faults = Faults::Some;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn wait(&mut self, time: Duration) -> Result<(), Broken> {
+        let mut left = time;
+        while !left.is_zero() {
+            let slice = left.min(LOOK);
+            left -= slice;
+            let passed = self.teller.stage.pass(slice).await;
+            passed.map_err(|error| untold(&error))?;
+            self.look().await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the book, and lets nodes that were fenced start anew as the program does.
+    async fn look(&mut self) -> Result<(), Broken> {
+        let stage = &mut *self.teller.stage;
+        let revived = stage.revive().await;
+        revived.map_err(|error| untold(&error))?;
+        let book = Book::read(stage.store()).await;
+        let book = book.map_err(|error| untold(&error))?;
+        self.run.looks += 1;
+        let conditions = Conditions {
+            now: self.teller.stage.world().clock.now().as_millis(),
+            able: self.able(),
+            faults: self.faults,
+        };
+        let confirmed = self.teller.errands.confirmed();
+        self.checker.look(book, conditions, &confirmed)
+    }
+
+    /// Whether somebody can write what is due. A task that panics or hangs is no excuse.
+    fn able(&self) -> Able {
+        let running = self.teller.stage.running_nodes();
+        let writes = |name: &String| !matches!(self.troubles.get(name), Some(Trouble::StoreHangs));
+        match self.disk {
+            Room::Plenty if running.iter().any(writes) => Able::Yes,
+            Room::Plenty | Room::None => Able::No,
+        }
+    }
+
+    /// Everything works: all mail comes to its end.
+    async fn end(&mut self) -> Result<Run, Broken> {
+        let clock = self.teller.stage.world().clock.clone();
+        let end = clock.instant() + REST;
+        self.wait(LOOK).await?;
+        while clock.instant() < end && self.is_under_way() {
+            self.wait(LOOK).await?;
+        }
+        let stage = &mut *self.teller.stage;
+        let copies = copies(stage).map_err(|error| untold(&error))?;
+        over(self.checker.book(), &copies)?;
+        self.run.messages = self.checker.book().messages.len();
+        self.run.recipients = self.checker.book().recipients.len();
+        self.run.fingerprint = fingerprint(self.checker.book());
+        Ok(std::mem::take(&mut self.run))
+    }
+
+    fn is_under_way(&self) -> bool {
+        let mut recipients = self.checker.book().recipients.values();
+        recipients.any(|recipient| !recipient.is_final())
+    }
+}
+
+/// What a statement breaks, in a word.
+fn fault(statement: &Statement) -> Option<&'static str> {
+    Some(match statement {
+        Statement::PeerRules { rules, .. } if !rules.is_empty() => "a peer misbehaves",
+        Statement::PeerTemper { temper, .. } => match temper {
+            crate::peer::Temper::Answers => return None,
+            crate::peer::Temper::Refuses => "a peer refuses",
+            crate::peer::Temper::Hangs => "a peer hangs",
+            crate::peer::Temper::Breaks(_) => "connections break",
+            crate::peer::Temper::GoesSilent(_) => "connections go silent",
+        },
+        Statement::Dns(line) => match line {
+            DnsLine::ServFail(_) | DnsLine::Timeout(_) | DnsLine::Down => "the DNS fails",
+            DnsLine::Mx { .. }
+            | DnsLine::Addresses { .. }
+            | DnsLine::NxDomain(_)
+            | DnsLine::Heals(_)
+            | DnsLine::Up => return None,
+        },
+        Statement::Node { what, .. } => match what {
+            NodeChange::Crash | NodeChange::Stumble => "a node crashes",
+            NodeChange::Forget => "a node loses its memory",
+            NodeChange::Stop => "a node stops",
+            NodeChange::Start | NodeChange::Pause | NodeChange::Continue => return None,
+        },
+        Statement::Mishap { trouble, .. } => match trouble {
+            Trouble::Strike { blow, .. } | Trouble::Everywhere { blow, .. } => match blow {
+                ground_world::mishap::Blow::Panic => "tasks panic",
+                ground_world::mishap::Blow::Hang => "tasks hang",
+            },
+            Trouble::NoHints => "hints are lost",
+            Trouble::StoreHangs => "the store hangs",
+            Trouble::StoreRefuses(_) => "the store is busy",
+            Trouble::StoreIsSilent(_) => "the store's answer is lost",
+            Trouble::Over => return None,
+        },
+        Statement::Disk(Room::None) => "the disk is full",
+        Statement::Settings(_) => "the settings change",
+        Statement::Operate(_) => "an operator acts",
+        Statement::Mail(errand) if errand.leaves_after.is_some() => "a client leaves",
+        Statement::Mail(errand) if !errand.pace.is_zero() => "a client is slow",
+        _ => return None,
+    })
+}
+
+/// What peers have confirmed.
+fn copies(stage: &Simulated) -> Result<Copies> {
+    let mut copies = Copies::new();
+    for peer in stage.peers().values() {
+        for text in peer.received() {
+            let header = text
+                .lines()
+                .find_map(|line| line.strip_prefix("Message-ID: "));
+            let message_id =
+                header.with_context(|| format!("a message without a Message-ID: {text}"))?;
+            let message_id = message_id.to_owned();
+            let recipients = text.lines().take_while(|line| !line.is_empty());
+            for line in recipients {
+                let address = line
+                    .strip_prefix("RCPT TO:<")
+                    .and_then(|rest| rest.split_once('>'));
+                if let Some((address, _)) = address {
+                    let key = (message_id.clone(), address.to_owned());
+                    *copies.entry(key).or_default() += 1;
+                }
+            }
+        }
+    }
+    Ok(copies)
+}
+
+/// FNV-1a over what the book says of everybody.
+fn fingerprint(book: &Book) -> u64 {
+    let text = format!("{:?}{:?}{:?}", book.recipients, book.attempts, book.events);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
+        (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,188 @@
+//! Random stories, a promise checked after every step: `docs/simulate.md` is the manual.
+//!
+//! ```text
+//! cargo test --profile simulate -p testkit --test simulate                    as many seeds as ./test takes
+//! POSTRIDER_SEEDS=0..100000 cargo test ...                                    these
+//! POSTRIDER_SEED=4711 cargo test ...                                          one, told twice, its story printed
+//! POSTRIDER_FIRST=yes cargo test ...                                          as many as it takes to find one that breaks a promise
+//! ```
+//!
+//! A seed that breaks a promise is made as short as it can be and written to the folder `POSTRIDER_FOUND`, or the temporary one.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use testkit::simulate::{Run, Violation, compose, reduce};
+
+/// Seeds of a run that nobody asked more of.
+const SEEDS: Range<u64> = 0..2000;
+
+/// Every so many seeds one is told twice: the same seed must be the same run.
+const TWICE: u64 = 50;
+
+/// Broken seeds that are made short; more show the same.
+const REDUCED_MAX: usize = 3;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|one| one == "--list") {
+        return listed(&arguments);
+    }
+    quiet();
+    match std::env::var("POSTRIDER_SEED") {
+        Ok(seed) => one(seed.parse().expect("POSTRIDER_SEED is a number")),
+        Err(_) => many(seeds()),
+    }
+}
+
+/// What a test runner asks first.
+fn listed(arguments: &[String]) -> ExitCode {
+    if !arguments.iter().any(|one| one == "--ignored") {
+        println!("every_promise_holds_in_random_stories: test");
+    }
+    ExitCode::SUCCESS
+}
+
+/// Panics are a part of the stories.
+fn quiet() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload().downcast_ref::<String>();
+        if !text.is_some_and(|text| text.starts_with("a defect at ")) {
+            eprintln!("{panic}");
+        }
+    }));
+}
+
+fn seeds() -> Range<u64> {
+    let Ok(range) = std::env::var("POSTRIDER_SEEDS") else {
+        return SEEDS;
+    };
+    let (from, to) = range.split_once("..").expect("POSTRIDER_SEEDS is FROM..TO");
+    from.parse().expect("a number")..to.parse().expect("a number")
+}
+
+fn one(seed: u64) -> ExitCode {
+    let story = compose(seed);
+    println!("{story}");
+    match (Run::of(&story, seed), Run::of(&story, seed)) {
+        (Ok(first), Ok(second)) if first == second => {
+            println!("{first:#?}");
+            ExitCode::SUCCESS
+        }
+        (Ok(first), Ok(second)) => {
+            println!("the same seed was not the same run: {first:?}, {second:?}");
+            ExitCode::FAILURE
+        }
+        (Err(violation), _) | (_, Err(violation)) => {
+            tell(seed, &story, &violation, &mut 0);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Default)]
+struct Sum {
+    seeds: u64,
+    messages: usize,
+    recipients: usize,
+    looks: usize,
+    faults: BTreeMap<&'static str, usize>,
+    violations: usize,
+    reduced: usize,
+}
+
+fn many(seeds: Range<u64>) -> ExitCode {
+    let began = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    let sum = Mutex::new(Sum::default());
+    let first = std::env::var("POSTRIDER_FIRST").is_ok();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || (first && found(&sum)) {
+                        return;
+                    }
+                    run(seed, &sum);
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().expect("no thread panicked");
+    println!(
+        "seeds {}, messages {}, recipients {}, looks at the book {}, violations {}, {:.1} s",
+        sum.seeds,
+        sum.messages,
+        sum.recipients,
+        sum.looks,
+        sum.violations,
+        began.elapsed().as_secs_f64()
+    );
+    for (kind, times) in &sum.faults {
+        println!("  {times:>9} {kind}");
+    }
+    match sum.violations {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn found(sum: &Mutex<Sum>) -> bool {
+    sum.lock().expect("no thread panicked").violations > 0
+}
+
+fn run(seed: u64, sum: &Mutex<Sum>) {
+    let story = compose(seed);
+    let told = Run::of(&story, seed);
+    let again = (seed % TWICE == 0).then(|| Run::of(&story, seed));
+    let same = match (&told, &again) {
+        (Ok(first), Some(Ok(second))) => first == second,
+        (Ok(_), Some(Err(_))) => false,
+        (Ok(_), None) | (Err(_), _) => true,
+    };
+    let mut sum = sum.lock().expect("no thread panicked");
+    sum.seeds += 1;
+    if !same {
+        sum.violations += 1;
+        println!("seed {seed}: the same seed was not the same run");
+    }
+    match told {
+        Ok(run) => {
+            sum.messages += run.messages;
+            sum.recipients += run.recipients;
+            sum.looks += run.looks;
+            for (kind, times) in run.faults {
+                *sum.faults.entry(kind).or_default() += times;
+            }
+        }
+        Err(violation) => {
+            sum.violations += 1;
+            let mut reduced = sum.reduced;
+            drop(sum);
+            tell(seed, &story, &violation, &mut reduced);
+        }
+    }
+}
+
+fn tell(seed: u64, story: &str, violation: &Violation, reduced: &mut usize) {
+    println!("seed {seed}: {violation}\n  again: POSTRIDER_SEED={seed}");
+    if *reduced >= REDUCED_MAX || std::env::var("POSTRIDER_REDUCE").is_ok_and(|word| word == "no") {
+        return;
+    }
+    *reduced += 1;
+    let folder =
+        std::env::var("POSTRIDER_FOUND").map_or_else(|_| std::env::temp_dir(), PathBuf::from);
+    let file = folder.join(format!("seed_{seed}.txt"));
+    let text = reduce(story, seed);
+    match std::fs::write(&file, text) {
+        Ok(()) => println!("  in short: {}", file.display()),
+        Err(error) => println!("  it cannot be written to {}: {error}", file.display()),
+    }
+}
