@@ -19,6 +19,10 @@ use std::time::Instant;
 
 use testkit::simulate::{Run, Violation, compose, reduce};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Seeds of a run that nobody asked more of.
 const SEEDS: Range<u64> = 0..2000;
 

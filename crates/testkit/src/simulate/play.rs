@@ -200,7 +200,7 @@ impl Player<'_> {
         let book = book.map_err(|error| untold(&error))?;
         self.run.looks += 1;
         let conditions = Conditions {
-            now: self.teller.stage.world().clock.now().as_millis(),
+            now: self.teller.stage.now().as_millis(),
             able: self.able(),
             faults: self.faults,
         };
@@ -277,6 +277,7 @@ fn fault(statement: &Statement) -> Option<&'static str> {
             Trouble::StoreIsSilent(_) => "the store's answer is lost",
             Trouble::Over => return None,
         },
+        Statement::ClockSteps(_) => "the wall clock steps",
         Statement::Disk(Room::None) => "the disk is full",
         Statement::Settings(_) => "the settings change",
         Statement::Operate(_) => "an operator acts",
