@@ -14,6 +14,10 @@ pub(crate) async fn answer(stage: &impl Stage, question: &Question) -> Result<Ve
             let stories = stories(stage, of).await?;
             Ok(stories.into_iter().flat_map(recipients).collect())
         }
+        Question::Listed(listing @ Listing::Explain(_)) => {
+            let messages = stage.list(listing).await?;
+            Ok(messages.into_iter().flat_map(recipients).collect())
+        }
         Question::Listed(listing) => stage.list(listing).await,
         Question::Attempts(of) => {
             let stories = stories(stage, of).await?;

@@ -77,6 +77,7 @@ fn question(word: &str, words: &mut Words<'_>) -> Result<Option<Question>> {
     let mut of = || words.word("an id or address").map(str::to_owned);
     Ok(Some(match word {
         "trace" => Question::Listed(Listing::Trace(of()?)),
+        "explain" => Question::Listed(Listing::Explain(of()?)),
         "attempts" => Question::Attempts(of()?),
         "events" => Question::Events(of()?),
         "audit" => Question::Listed(Listing::Audit),
@@ -186,6 +187,10 @@ fn what_happens(word: &str, words: &mut Words<'_>) -> Result<Statement> {
         "client" => client(words)?,
         "mail" => Statement::Mail(errand(words)?),
         "send" => Statement::Send(letter(words)?),
+        "clock" => {
+            words.expect("steps")?;
+            Statement::ClockSteps(step(words.word("a time such as +1d or -1d")?)?)
+        }
         "wait" => Statement::Wait(duration(words.word("a time")?)?),
         "at" => {
             let moment = words.word("a time such as +1h")?;
@@ -199,6 +204,16 @@ fn what_happens(word: &str, words: &mut Words<'_>) -> Result<Statement> {
         "operator" => operate(words)?,
         other => bail!("expected a statement, got {other:?}; docs/scenarios.md lists them"),
     })
+}
+
+/// `+1d` or `-1d`, in milliseconds.
+fn step(word: &str) -> Result<i64> {
+    let (sign, time) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
+        (Some(time), _) => (1, time),
+        (None, Some(time)) => (-1, time),
+        (None, None) => bail!("expected a time with + or - before it, got {word:?}"),
+    };
+    Ok(sign * i64::try_from(duration(time)?.as_millis())?)
 }
 
 fn directory(word: &str, words: &mut Words<'_>) -> Result<DirectoryChange> {

@@ -200,6 +200,10 @@ impl Stage for Real {
         }
     }
 
+    fn passed(&self) -> Duration {
+        self.world.clock.now().since(self.start)
+    }
+
     fn peers(&self) -> &BTreeMap<String, Peer> {
         &self.peers
     }
@@ -287,6 +291,14 @@ impl Stage for Real {
         self.pass_by(time).await
     }
 
+    async fn clock_steps(&mut self, by: i64) -> Result<()> {
+        let by = format!("{by}ms");
+        for (_, program) in self.house.running() {
+            program.done(&["clock", "step", &by]).await?;
+        }
+        Ok(())
+    }
+
     async fn a_moment(&mut self) -> Result<()> {
         self.world.clock.sleep(A_MOMENT).await;
         Ok(())
@@ -360,6 +372,7 @@ impl Stage for Real {
             Listing::Audit => self.listed(&["audit"]).await,
             Listing::Alarms => self.listed(&["alarms"]).await,
             Listing::Trace(of) => self.listed(&["trace", of]).await,
+            Listing::Explain(of) => self.listed(&["explain", of]).await,
         }
     }
 

@@ -25,6 +25,7 @@ use postrider::rooms::{self, Rooms};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::client::PATIENCE;
 use crate::config;
@@ -105,6 +106,7 @@ pub(crate) struct Simulated {
     world: World,
     simulation: Simulation,
     start: Time,
+    started: Instant,
     store: Store,
     database: Option<Database>,
     /// What the story's settings say.
@@ -124,7 +126,7 @@ impl Simulated {
     /// An empty stage whose dice are those of `seed`.
     pub(crate) async fn build(seed: u64) -> Result<Simulated> {
         let (world, simulation) = World::simulated(seed);
-        let start = world.clock.now();
+        let (start, started) = (world.clock.now(), world.clock.instant());
         let database = Database::create().await?;
         let store = match &database {
             Some(database) => database.open().await?,
@@ -142,6 +144,7 @@ impl Simulated {
             world,
             simulation,
             start,
+            started,
             store,
             database,
             settings: String::new(),
@@ -349,6 +352,10 @@ impl Stage for Simulated {
         }
     }
 
+    fn passed(&self) -> Duration {
+        self.world.clock.instant() - self.started
+    }
+
     fn peers(&self) -> &BTreeMap<String, Peer> {
         &self.peers
     }
@@ -466,6 +473,11 @@ impl Stage for Simulated {
         }
     }
 
+    async fn clock_steps(&mut self, by: i64) -> Result<()> {
+        self.simulation.clock.step(by);
+        Ok(())
+    }
+
     async fn a_moment(&mut self) -> Result<()> {
         self.pass(A_MOMENT).await
     }
@@ -532,6 +544,7 @@ impl Stage for Simulated {
             Listing::Audit => Question::Audit,
             Listing::Alarms => Question::Alarms,
             Listing::Trace(of) => Question::Trace { query: of.clone() },
+            Listing::Explain(of) => Question::Explain { query: of.clone() },
         })
         .await
     }

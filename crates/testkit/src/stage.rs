@@ -24,6 +24,8 @@ pub(crate) trait Stage {
     fn world(&self) -> &World;
     /// When the story began.
     fn beginning(&self) -> Beginning;
+    /// How much time has passed since then, whatever a wall clock shows.
+    fn passed(&self) -> Duration;
     /// Other servers, by name.
     fn peers(&self) -> &BTreeMap<String, Peer>;
 
@@ -49,6 +51,8 @@ pub(crate) trait Stage {
     async fn on(&mut self, name: &str) -> Result<()>;
     /// Time passes, and what is due on the way happens.
     async fn pass(&mut self, time: Duration) -> Result<()>;
+    /// The wall clock of the servers' machine is stepped, by milliseconds; no time passes by that.
+    async fn clock_steps(&mut self, by: i64) -> Result<()>;
     /// A little time passes: after each statement, and between two looks.
     async fn a_moment(&mut self) -> Result<()>;
     /// Waits until nothing is under way.

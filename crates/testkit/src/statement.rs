@@ -55,6 +55,8 @@ pub(crate) enum Statement {
     Mail(Errand),
     Wait(Duration),
     At(Duration),
+    /// The wall clock of the machine is stepped, by milliseconds.
+    ClockSteps(i64),
     Disk(Room),
     /// A hand in the book, with no regard for what it means.
     Sql(String),
@@ -201,6 +203,7 @@ pub(crate) enum Listing {
     Audit,
     Alarms,
     Trace(String),
+    Explain(String),
 }
 
 /// A filter as the command line writes it: names without their dashes, and values.

@@ -70,6 +70,7 @@ impl<'a, S: Stage> Teller<'a, S> {
             Statement::On(name) => self.stage.on(name).await,
             Statement::Wait(time) => self.stage.pass(*time).await,
             Statement::At(moment) => self.wait_until(*moment).await,
+            Statement::ClockSteps(by) => self.stage.clock_steps(*by).await,
             Statement::Disk(room) => self.stage.disk(*room).await,
             Statement::Dialogue(dialogue) => self.clients.perform(self.stage, dialogue).await,
             Statement::Send(letter) => self.send(letter).await,
@@ -82,8 +83,8 @@ impl<'a, S: Stage> Teller<'a, S> {
 
     /// A moment that came while the story was told has come; one that the story itself has waited past has not.
     async fn wait_until(&mut self, moment: Duration) -> Result<()> {
-        let Beginning { at, slack } = self.stage.beginning();
-        let passed = self.stage.world().clock.now().since(at);
+        let Beginning { slack, .. } = self.stage.beginning();
+        let passed = self.stage.passed();
         if passed.saturating_sub(slack) > moment {
             bail!("expected a moment to come; {passed:?} have passed");
         }

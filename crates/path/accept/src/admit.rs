@@ -145,7 +145,7 @@ impl Intake {
             .check(self.ledger(), &draft.limits, announced)
             .await?;
         let id = self.ledger().new_id();
-        let at = self.world().clock.now();
+        let at = self.ledger().now();
         let hostname = draft.settings.server.hostname.as_str();
         let head = head::Rules {
             id,

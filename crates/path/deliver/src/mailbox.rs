@@ -1,16 +1,19 @@
 //! Into mailboxes here. The copy is stored with the settlement: both or neither, exactly once.
 //!
-//! Who the recipient is is asked again at each attempt: a name may have moved since the message was accepted.
+//! Who the recipient is is asked again at each attempt: a name may have moved since the message was accepted. A mailbox gets
+//! no copy of the content but a reference to it, so content that memory does not have is read through first: nobody finds
+//! mail in a mailbox that cannot be read.
 
 use access_mailbox::{Delivery, Firmness, Mailboxes, Obstacle, deliver_unit};
 use ground_directory::{Account, Directory, DirectoryError, Found};
 use ground_settings::Settings;
 use ground_store::{StoreError, Unit};
-use path_ledger::{Job, JobRecipient, Ledger};
+use path_ledger::{Job, JobRecipient, Ledger, OpenBody};
 use wire_message::{Address, Class, EnhancedStatus};
 use wire_smtp::client::Step;
 use wire_smtp::reply::Reply;
 
+use crate::smtp::unreadable;
 use crate::{Afterwards, Dsn, Facts, Fate, Report};
 
 /// Names followed from one to the next: a name that has become an alias or catch-all since the mail was accepted.
@@ -19,6 +22,7 @@ const NAMES_FOLLOWED: usize = 8;
 /// The way to the mailboxes. Cheap to clone.
 #[derive(Clone)]
 pub struct Door {
+    ledger: Ledger,
     directory: Directory,
     mailboxes: Mailboxes,
 }
@@ -46,6 +50,7 @@ impl Door {
     #[must_use]
     pub fn new(directory: Directory, ledger: &Ledger) -> Self {
         Self {
+            ledger: ledger.clone(),
             directory,
             mailboxes: Mailboxes::open(ledger.store().clone()),
         }
@@ -53,11 +58,14 @@ impl Door {
 
     /// Prepares the copies of one job.
     pub async fn attempt(&self, job: &Job, settings: &Settings, care: Care) -> Put {
-        let clock = &self.directory.world().clock;
-        let started_at = clock.now();
+        let started_at = self.ledger.now();
         let (mut fates, mut units) = (Vec::new(), Vec::new());
+        let readable = self.read_through(job).await;
         for recipient in &job.recipients {
-            let (fate, unit) = self.put(job, recipient, settings, care).await;
+            let (fate, unit) = match &readable {
+                Ok(()) => self.put(job, recipient, settings, care).await,
+                Err(fate) => (fate.clone(), Unit::new()),
+            };
             fates.push(fate);
             units.push(unit);
         }
@@ -66,7 +74,7 @@ impl Door {
             .find(|fate| !matches!(fate, Fate::Accepted { .. }));
         let facts = Facts {
             started_at,
-            ended_at: clock.now(),
+            ended_at: self.ledger.now(),
             peer: String::new(),
             address: String::new(),
             tls: String::new(),
@@ -85,6 +93,22 @@ impl Door {
             afterwards: Afterwards::Open,
         };
         Put { report, units }
+    }
+
+    /// Whether the content is as it was stored.
+    async fn read_through(&self, job: &Job) -> Result<(), Fate> {
+        let trouble = |error| unreadable(&error);
+        let mut reader = match self.ledger.body(&job.body).await.map_err(trouble)? {
+            OpenBody::Ready(_) => return Ok(()),
+            OpenBody::Stored(reader) => reader,
+        };
+        while reader
+            .next()
+            .await
+            .map_err(|error| trouble(error.into()))?
+            .is_some()
+        {}
+        Ok(())
     }
 
     async fn put(

@@ -9,6 +9,7 @@ mod drive;
 mod open;
 
 pub use attempt::{RECIPIENTS_MAX, attempt_limit};
+pub(crate) use content::unreadable;
 pub use open::{DIALS_MAX, OPEN_MAX, OpenFailure, Whose};
 
 use std::net::{IpAddr, SocketAddr};

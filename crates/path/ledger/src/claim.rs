@@ -9,6 +9,7 @@ use wire_message::{Address, OriginalRecipient, Time};
 use wire_smtp::command::Notify;
 
 use crate::body::BodyRef;
+use crate::damage::DAMAGED;
 use crate::deadline::{deadline_of_queued, deadline_with};
 use crate::envelope::{Message, message_columns};
 use crate::event::EventKind;
@@ -301,7 +302,7 @@ impl Ledger {
         let alarm_at = self.now() + self.options().hold_alarm;
         for (key, why) in damage {
             tracing::error!(recipient = %RecipientId::from_key(*key), why, "held: it cannot be read");
-            let reason = format!("damaged: {why}");
+            let reason = format!("{DAMAGED}{why}");
             let mut event = self.event(EventKind::Damaged, "ledger", reason.clone());
             event.recipient = Some(RecipientId::from_key(*key));
             event.write(self.new_key(), &mut unit);

@@ -1,7 +1,7 @@
 //! A recipient whose row, or whose message's, cannot be read: held with the reason, rung for, and ended in time.
 //!
 //! Nothing here reads the row into types: each statement says by its own `WHERE` what the row must be like, in the plain
-//! columns that the schema itself keeps whole (state and times). Nobody can be told of it by a report, for a report needs
+//! columns that the schema itself keeps whole (state and times). A state that is no word any more is treated as a wait. Nobody can be told of it by a report, for a report needs
 //! what cannot be read; so its end is a dead letter, which is listed and keeps its body.
 
 use ground_store::{Sql, StoreError, Unit, Value};
@@ -12,17 +12,20 @@ use crate::{Ledger, LedgerError, RecipientId};
 #[cfg(test)]
 mod tests;
 
+/// How the reason of a hold begins that a row or body which cannot be read has brought about.
+pub const DAMAGED: &str = "damaged: ";
+
 /// Rows of one unreadable hop treated at a time.
 const A_TIME: i64 = 200;
 
 macro_rules! ended {
     () => {
-        " WHERE id = $1 AND state IN ('categorizing', 'queued', 'held') AND expires_at <= $2"
+        " WHERE id = $1 AND finished_at IS NULL AND state <> 'in_flight' AND expires_at <= $2"
     };
 }
 macro_rules! waits {
     () => {
-        " WHERE id = $1 AND state IN ('categorizing', 'queued') AND expires_at > $2"
+        " WHERE id = $1 AND finished_at IS NULL AND state NOT IN ('held', 'in_flight') AND expires_at > $2"
     };
 }
 macro_rules! rings {
@@ -46,13 +49,14 @@ const EVENT_RINGS: Sql = event!(rings!());
 
 const END: Sql = Sql::new(concat!(
     "UPDATE recipient SET state = 'dead_letter', finished_at = $2, cause = $3, actor = 'watch', deadline_at = NULL, \
-     notify_at = NULL, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL",
+     notify_at = NULL, hold_reason = NULL, held_by = NULL, hold_alarm_at = NULL, claimed_by = NULL, claimed_until = NULL, \
+     begun_at = NULL",
     ended!()
 ));
 
 const HOLD: Sql = Sql::new(concat!(
     "UPDATE recipient SET state = 'held', hold_reason = $3, held_by = 'watch', hold_alarm_at = $4, notify_at = NULL, \
-     deadline_at = CASE WHEN $4 < expires_at THEN $4 ELSE expires_at END",
+     claimed_by = NULL, claimed_until = NULL, begun_at = NULL, deadline_at = CASE WHEN $4 < expires_at THEN $4 ELSE expires_at END",
     waits!()
 ));
 
@@ -105,13 +109,13 @@ impl Ledger {
         let (now, hold_alarm) = (self.now(), self.options().hold_alarm);
         let (at, alarm_at) = (now.as_millis(), (now + hold_alarm).as_millis());
         let reason = match error {
-            StoreError::Damaged(why) => format!("damaged: {why}"),
+            StoreError::Damaged(why) => format!("{DAMAGED}{why}"),
             StoreError::Conflict(_)
             | StoreError::Full(_)
             | StoreError::Unavailable(_)
             | StoreError::Refused(_)
             | StoreError::Elsewhere(_)
-            | StoreError::Unfit(_) => format!("damaged: {error}"),
+            | StoreError::Unfit(_) => format!("{DAMAGED}{error}"),
         };
         let cause = format!("{reason}; its lifetime has ended, and nobody can be told");
         let still = format!("still held: {reason}");

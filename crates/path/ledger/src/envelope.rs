@@ -3,52 +3,25 @@
 use std::sync::Arc;
 
 use ground_store::{Row, Sql, StoreError, Unit, Value};
-use serde::{Deserialize, Serialize};
 use wire_message::{Address, ReversePath, Time};
 use wire_smtp::command::{BodyType, Ret};
 
 use crate::MessageId;
 use crate::columns::Columns;
 
-/// The way a message came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// From another server.
-    Smtp,
-    /// From a user's program, by submission.
-    Submission,
-    /// By LMTP.
-    Lmtp,
-    /// From a program on this machine.
-    Sendmail,
-    /// Written here: a report to a sender.
-    Report,
-}
-
-impl Origin {
-    const ALL: [Origin; 5] = [
-        Origin::Smtp,
-        Origin::Submission,
-        Origin::Lmtp,
-        Origin::Sendmail,
-        Origin::Report,
-    ];
-
-    /// The word for it in the store and in JSON.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Origin::Smtp => "smtp",
-            Origin::Submission => "submission",
-            Origin::Lmtp => "lmtp",
-            Origin::Sendmail => "sendmail",
-            Origin::Report => "report",
-        }
-    }
-
-    pub(crate) fn from_word(word: &str) -> Option<Origin> {
-        Origin::ALL.into_iter().find(|origin| origin.word() == word)
+crate::words! {
+    /// The way a message came in.
+    pub enum Origin {
+        /// From another server.
+        Smtp = "smtp",
+        /// From a user's program, by submission.
+        Submission = "submission",
+        /// By LMTP.
+        Lmtp = "lmtp",
+        /// From a program on this machine.
+        Sendmail = "sendmail",
+        /// Written here: a report to a sender.
+        Report = "report",
     }
 }
 

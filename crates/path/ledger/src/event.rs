@@ -8,92 +8,65 @@ use ground_store::{Row, Sql, StoreError, Unit};
 use crate::columns::Columns;
 use crate::{MessageId, RecipientId};
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// What happened.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum EventKind {
-            $($(#[$doc])* #[serde(rename = $word)] $name,)*
-        }
-
-        impl EventKind {
-            /// Every kind.
-            pub const ALL: &'static [EventKind] = &[$(EventKind::$name,)*];
-
-            /// The word for it in the store, in JSON, on the command line and on pages.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(EventKind::$name => $word,)* }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// A node took a new epoch.
-    NodeStarted = "node_started",
-    /// A node gave no sign of life; what it had claimed comes back.
-    NodeFenced = "node_fenced",
-    /// A person told a node to take no new work.
-    NodeDrained = "node_drained",
-    /// A person told a node to take work again.
-    NodeResumed = "node_resumed",
-    /// A claim ended without being settled; the detail says what is known of it.
-    ClaimLost = "claim_lost",
-    /// A recipient was held.
-    Held = "held",
-    /// A hold was ended.
-    Released = "released",
-    /// A person asked for an attempt now.
-    Retried = "retried",
-    /// A recipient was returned to its sender otherwise than by an attempt.
-    Returned = "returned",
-    /// A recipient was discarded.
-    Discarded = "discarded",
-    /// A recipient was sent another way.
-    Rerouted = "rerouted",
-    /// A recipient's lifetime ended.
-    Expired = "expired",
-    /// The sender was told that the message still waits.
-    DelayNoticed = "delay_noticed",
-    /// A report to the sender was stored.
-    NoticeOwed = "notice_owed",
-    /// A recipient failed and nobody can be told.
-    DeadLetter = "dead_letter",
-    /// A hold reached its alarm time.
-    HoldForgotten = "hold_forgotten",
-    /// A next hop does not answer.
-    HopDown = "hop_down",
-    /// A next hop answers again.
-    HopUp = "hop_up",
-    /// A person paused a next hop.
-    HopPaused = "hop_paused",
-    /// A pause was ended by a person.
-    HopResumed = "hop_resumed",
-    /// A message was exported.
-    Exported = "exported",
-    /// A row or body could not be read.
-    Damaged = "damaged",
-    /// History was removed by age.
-    Pruned = "pruned",
-    /// Settings were loaded.
-    SettingsLoaded = "settings_loaded",
-    /// Accounts, aliases or domains were changed.
-    DirectoryChanged = "directory_changed",
-    /// What waited because we were away was treated by the late policy.
-    LatePolicy = "late_policy",
-    /// A watch corrected or reported a difference.
-    Reconciled = "reconciled",
-}
-
-impl EventKind {
-    /// The kind of this word, if it is one.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<EventKind> {
-        EventKind::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.word() == word)
+crate::words! {
+    /// What happened to a message, a recipient, a next hop or a node, apart from acceptance and attempts.
+    pub enum EventKind {
+        /// A node took a new epoch.
+        NodeStarted = "node_started",
+        /// A node gave no sign of life; what it had claimed comes back.
+        NodeFenced = "node_fenced",
+        /// A person told a node to take no new work.
+        NodeDrained = "node_drained",
+        /// A person told a node to take work again.
+        NodeResumed = "node_resumed",
+        /// A claim ended without being settled; the detail says what is known of it.
+        ClaimLost = "claim_lost",
+        /// A recipient was held.
+        Held = "held",
+        /// A hold was ended.
+        Released = "released",
+        /// A person asked for an attempt now.
+        Retried = "retried",
+        /// A recipient was returned to its sender otherwise than by an attempt.
+        Returned = "returned",
+        /// A recipient was discarded.
+        Discarded = "discarded",
+        /// A recipient was sent another way.
+        Rerouted = "rerouted",
+        /// A recipient's lifetime ended.
+        Expired = "expired",
+        /// The sender was told that the message still waits.
+        DelayNoticed = "delay_noticed",
+        /// A report to the sender was stored.
+        NoticeOwed = "notice_owed",
+        /// A recipient failed and nobody can be told.
+        DeadLetter = "dead_letter",
+        /// A hold reached its alarm time.
+        HoldForgotten = "hold_forgotten",
+        /// A next hop does not answer.
+        HopDown = "hop_down",
+        /// A next hop answers again.
+        HopUp = "hop_up",
+        /// A person paused a next hop.
+        HopPaused = "hop_paused",
+        /// A pause was ended by a person.
+        HopResumed = "hop_resumed",
+        /// A message was exported.
+        Exported = "exported",
+        /// A row or body could not be read.
+        Damaged = "damaged",
+        /// History was removed by age.
+        Pruned = "pruned",
+        /// Settings were loaded.
+        SettingsLoaded = "settings_loaded",
+        /// Accounts, aliases or domains were changed.
+        DirectoryChanged = "directory_changed",
+        /// What waited because we were away was treated by the late policy.
+        LatePolicy = "late_policy",
+        /// A node's wall clock was stepped; ages and deadlines go on as if it had not been.
+        ClockStepped = "clock_stepped",
+        /// A watch corrected or reported a difference.
+        Reconciled = "reconciled",
     }
 }
 

@@ -129,33 +129,15 @@ impl TryFrom<String> for HopKey {
     }
 }
 
-/// How a next hop is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HopState {
-    /// Nothing is known against it.
-    Up,
-    /// It could not be reached.
-    Down,
-    /// A person stopped it for a while.
-    Paused,
-}
-
-impl HopState {
-    /// The word for it in the store and in JSON.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            HopState::Up => "up",
-            HopState::Down => "down",
-            HopState::Paused => "paused",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<HopState> {
-        [HopState::Up, HopState::Down, HopState::Paused]
-            .into_iter()
-            .find(|state| state.word() == word)
+crate::words! {
+    /// How a next hop is.
+    pub enum HopState {
+        /// Nothing is known against it.
+        Up = "up",
+        /// It could not be reached; it is tried again at its own time, and what waits for it is not touched.
+        Down = "down",
+        /// A person stopped it for a while.
+        Paused = "paused",
     }
 }
 

@@ -22,7 +22,7 @@
 //! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs · `listing`, `trace`, `audit` and
 //! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
 //! them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not · `handoff` and
-//! `wakeups` are hints in memory, and nothing but hints.
+//! `wakeups` are hints in memory, and nothing but hints · `clock` tells the time of the book · `words` declares closed sets.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
@@ -35,6 +35,7 @@ mod alarming;
 mod audit;
 mod body;
 mod claim;
+mod clock;
 mod columns;
 mod damage;
 mod deadline;
@@ -67,12 +68,14 @@ mod sweep;
 mod trace;
 mod waiting;
 mod wakeups;
+mod words;
 
 pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
 pub use alarming::{DEAD_LETTER_NEWS, HeldKind, HeldRow, OurFault};
 pub use audit::{Audit, Finding, FindingKind};
 pub use body::{BodyRef, OpenBody};
 pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
+pub use damage::DAMAGED;
 pub use envelope::{Envelope, Origin};
 pub use event::{Event, EventKind};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
@@ -80,11 +83,11 @@ pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Mar
 pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
 pub use id::{IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
-pub use listing::{Listed, QueueLine, Totals};
-pub use lost::LostClaims;
+pub use listing::{Listed, QueueLine, Stage, Totals};
+pub use lost::{LostClaims, POISONED};
 pub use neighbours::Neighbours;
-pub use node::{Heartbeat, NODE_LEASE, NodeStatus, SILENCE};
-pub use operate::{Act, ActResult, Preview, PreviewRow, Return};
+pub use node::{Heartbeat, NODE_LEASE, NodeState, NodeStatus, SILENCE};
+pub use operate::{Act, ActResult, Preview, PreviewRow, Return, Verb};
 pub use options::{Duty, LedgerOptions, Patience};
 pub use recipient::{Claim, End, Hold, Recipient};
 pub use reconcile::{BodiesChecked, BodyCursor, HopPutRight, LiveClaim};
@@ -95,16 +98,17 @@ pub use state::State;
 pub use sweep::{DueRow, Sweep, Swept};
 pub use trace::{STORIES_MAX, Story, StoryAttempt, StoryRecipient};
 pub use wakeups::Wakeups;
+pub use words::Vocabulary;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ground_store::{Store, StoreError, Unit};
 use ground_world::World;
 use thiserror::Error;
-use tokio::time::Instant;
 use wire_message::Time;
 
 use body::FreshBodies;
+use clock::BookClock;
 use id::IdSource;
 
 /// A handle on the book, held by one node in one epoch; cheap to clone.
@@ -119,9 +123,7 @@ struct Book {
     world: World,
     options: RwLock<Arc<LedgerOptions>>,
     epoch: i64,
-    started_at: Time,
-    /// The same moment on the monotonic clock: leases of this node are counted from it.
-    started: Instant,
+    clock: BookClock,
     heartbeat_before: Option<Time>,
     away_since: Option<Time>,
     /// When the treatment of what waited meanwhile began first.
@@ -161,7 +163,8 @@ impl Ledger {
         options: LedgerOptions,
     ) -> Result<Self, LedgerError> {
         store.in_service().await?;
-        let (started_at, started) = (world.clock.now(), world.clock.instant());
+        let clock = BookClock::start(world.clock.clone());
+        let started_at = clock.started_at();
         let node = node::start(&store, &options, started_at).await?;
         let ledger = Self {
             book: Arc::new(Book {
@@ -173,8 +176,7 @@ impl Ledger {
                 heartbeat_before: node.heartbeat_before,
                 away_since: node.away_since,
                 back_at: node.back_at.unwrap_or(started_at),
-                started_at,
-                started,
+                clock,
                 wakeups: Wakeups::default(),
                 faults: alarming::Faults::default(),
                 world,
@@ -258,22 +260,24 @@ impl Ledger {
         MessageId::from_key(self.new_key())
     }
 
-    /// The present by the wall clock: what ages and deadlines are counted by.
+    /// The present by the book's clock: what ages and deadlines are counted by. It is the wall clock's, unless that was
+    /// stepped: a step makes no mail older or younger.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.book.world.clock.now()
+        self.book.clock.now()
+    }
+
+    /// By how many milliseconds the wall clock is ahead of the book's. More than a minute either way: it was stepped since this
+    /// node started, or the machine stood still.
+    #[must_use]
+    pub fn wall_is_ahead(&self) -> i64 {
+        self.book.clock.wall_is_ahead()
     }
 
     /// The present by the clock this node counts its own leases by: it starts with the wall clock and is never stepped.
     #[must_use]
     pub fn lease_now(&self) -> Time {
-        let since = self
-            .book
-            .world
-            .clock
-            .instant()
-            .saturating_duration_since(self.book.started);
-        self.book.started_at + since
+        self.book.clock.steady()
     }
 
     fn new_lease_end(&self) -> Time {

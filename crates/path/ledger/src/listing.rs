@@ -20,6 +20,22 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
+crate::words! {
+    /// Whose move it is with a recipient.
+    pub enum Stage {
+        /// The categorizer's: it asks the directory.
+        Categorize = "categorize",
+        /// The queue's: it waits for its turn.
+        Queue = "queue",
+        /// The deliverer's: an attempt is under way, or about to begin.
+        Deliver = "deliver",
+        /// A person's: it is held.
+        Hold = "hold",
+        /// Nobody's: it is final.
+        Done = "done",
+    }
+}
+
 /// One recipient as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
@@ -33,8 +49,8 @@ pub struct Listed {
     pub sender: String,
     /// Where it stands.
     pub state: State,
-    /// Whose move it is: `categorize`, `queue`, `deliver`, `hold`; `done` when final.
-    pub stage: String,
+    /// Whose move it is.
+    pub stage: Stage,
     /// Which way it goes; empty before it is routed.
     pub next_hop: String,
     /// Attempts so far.
@@ -296,7 +312,7 @@ fn listed(row: &Row) -> Result<Listed, StoreError> {
         recipient: recipient.address.to_string(),
         sender,
         state: recipient.state,
-        stage: stage(recipient.state).to_owned(),
+        stage: stage(recipient.state),
         next_hop: hop_text(recipient.next_hop.as_ref()),
         attempts: recipient.attempts,
         received_at: recipient.accepted_at,
@@ -322,7 +338,7 @@ fn damaged(row: &Row, error: &StoreError) -> Listed {
         recipient: seen.text(3),
         sender: seen.text(25),
         state,
-        stage: stage(state).to_owned(),
+        stage: stage(state),
         next_hop: seen.text(7),
         attempts: u32::try_from(seen.count(8)).unwrap_or(0),
         received_at: seen.time_or_epoch(10),
@@ -341,18 +357,18 @@ fn hop_text(hop: Option<&HopKey>) -> String {
     hop.map(HopKey::to_string).unwrap_or_default()
 }
 
-fn stage(state: State) -> &'static str {
+fn stage(state: State) -> Stage {
     match state {
-        State::Categorizing => "categorize",
-        State::Queued => "queue",
-        State::InFlight => "deliver",
-        State::Held => "hold",
+        State::Categorizing => Stage::Categorize,
+        State::Queued => Stage::Queue,
+        State::InFlight => Stage::Deliver,
+        State::Held => Stage::Hold,
         State::Delivered
         | State::Relayed
         | State::Expanded
         | State::Returned
         | State::Discarded
-        | State::DeadLetter => "done",
+        | State::DeadLetter => Stage::Done,
     }
 }
 

@@ -23,6 +23,9 @@ use crate::{HopKey, HopKind, Ledger, LedgerError, LiveClaim, RecipientId};
 #[cfg(test)]
 mod tests;
 
+/// How the reason of a hold begins that attempts which never ended have brought about: the stage, and what is wrong.
+pub const POISONED: &str = "deliver: ";
+
 /// Claims treated in one unit.
 const A_UNIT: i64 = 500;
 
@@ -336,7 +339,7 @@ enum Becomes {
 impl Verdict {
     fn hold_reason(&self) -> String {
         format!(
-            "deliver: {} attempts in a row began and never ended; the last: {}",
+            "{POISONED}{} attempts in a row began and never ended; the last: {}",
             self.suspicion, self.words
         )
     }

@@ -14,6 +14,7 @@ use ground_store::{Query, Row, Sql, Store, StoreError, Unit};
 use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
+use crate::clock::Step;
 use crate::columns::Columns;
 use crate::event::EventKind;
 use crate::options::Duty;
@@ -119,13 +120,27 @@ pub enum Heartbeat {
     Fenced,
 }
 
+crate::words! {
+    /// How a node is.
+    pub enum NodeState {
+        /// It serves.
+        Up = "up",
+        /// It ended in good order.
+        Stopped = "stopped",
+        /// It gave no sign of life, and others took over what it had claimed.
+        Fenced = "fenced",
+        /// It is no server but a command, which claims nothing.
+        Command = "command",
+    }
+}
+
 /// A node as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// Its name.
     pub name: String,
-    /// `up`, `stopped` or `fenced`.
-    pub state: String,
+    /// How it is.
+    pub state: NodeState,
     /// Whether it takes no new work.
     pub draining: bool,
     /// What its claims carry.
@@ -194,15 +209,15 @@ pub(crate) async fn start(
     let mut unit = Unit::new();
     let late_after = i64::try_from(options.late_after.as_millis()).unwrap_or(i64::MAX);
     let state = match options.duty {
-        Duty::Serve => "up",
-        Duty::Command => "command",
+        Duty::Serve => NodeState::Up,
+        Duty::Command => NodeState::Command,
     };
     unit.write(ONE_AT_A_TIME, Vec::new());
     let values = vec![
         (&options.node_name).into(),
         now.as_millis().into(),
         late_after.into(),
-        state.into(),
+        state.word().into(),
     ];
     unit.write_exactly(1, START, values);
     let done = match store.write(unit).await {
@@ -244,9 +259,12 @@ impl Ledger {
     /// The store's. The node may begin attempts until [`NODE_LEASE`] after the last that was taken.
     pub async fn heartbeat(&self) -> Result<Heartbeat, LedgerError> {
         let until = self.lease_now() + NODE_LEASE;
-        let until_wall = self.now() + NODE_LEASE;
+        let until_wall = self.book.clock.wall() + NODE_LEASE;
         let mut unit = Unit::new();
         unit.write(HEARTBEAT, self.signed());
+        if let Some(step) = self.book.clock.new_step() {
+            unit.join(self.clock_stepped(step));
+        }
         let life = &self.book.life;
         let done = match self.store().write(unit).await {
             Ok(done) => done,
@@ -269,6 +287,17 @@ impl Ledger {
         })
     }
 
+    /// What the history says of a step: told once, with the sign of life that is written next.
+    fn clock_stepped(&self, step: Step) -> Unit {
+        let seconds = step.by / 1000;
+        let detail = format!(
+            "the wall clock was stepped by {seconds} s, or the machine stood still; ages and deadlines go on as if it had not \
+             been; to take the wall clock as it is, restart the node"
+        );
+        tracing::warn!(seconds, "{detail}");
+        self.record_unit(EventKind::ClockStepped, &self.node_name(), &detail)
+    }
+
     /// Name, epoch and the present.
     fn signed(&self) -> Vec<ground_store::Value> {
         let now = self.now().as_millis();
@@ -280,7 +309,7 @@ impl Ledger {
     pub fn is_alive(&self) -> bool {
         let life = &self.book.life;
         self.lease_now().as_millis() < life.until.load(Ordering::Acquire)
-            && self.now().as_millis() < life.until_wall.load(Ordering::Acquire)
+            && self.book.clock.wall().as_millis() < life.until_wall.load(Ordering::Acquire)
     }
 
     /// Whether this node takes new work: it lives, and nobody drains it.
@@ -368,7 +397,7 @@ impl Ledger {
     /// starts before that crashed before [`Ledger::caught_up`]. Zero for the first node there ever was.
     #[must_use]
     pub fn downtime(&self) -> Duration {
-        let started_at = self.book.started_at;
+        let started_at = self.book.clock.started_at();
         let since = self.book.away_since;
         since.map_or(Duration::ZERO, |since| started_at.since(since))
     }
@@ -424,7 +453,7 @@ impl NodeStatus {
         let mut columns = Columns::of(row);
         Ok(Self {
             name: columns.string()?,
-            state: columns.string()?,
+            state: columns.word("a node's state", NodeState::from_word)?,
             draining: columns.flag()?,
             epoch: columns.int()?,
             heartbeat_at: columns.time()?,

@@ -2,11 +2,11 @@
 //!
 //! Each row is guarded by the state its preview showed. One that has moved on meanwhile escapes, and is named.
 
-use ground_store::{Query, Sql, Unit, Value};
+use ground_store::{Query, Row, Sql, StoreError, Unit, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::NewMessage;
-use crate::columns::Columns;
+use crate::columns::Remains;
 use crate::deadline::{deadline_of_queued, deadline_with};
 use crate::event::EventKind;
 use crate::filter::PAGE_MAX;
@@ -46,6 +46,26 @@ pub struct PreviewRow {
     pub state: State,
     /// Which way it went then; empty before it is routed.
     pub next_hop: String,
+}
+
+crate::words! {
+    /// What an operator can do to recipients.
+    pub enum Verb {
+        /// It is tried now, whatever its time and its hop's are.
+        Retry = "retry",
+        /// It is kept back until it is released.
+        Hold = "hold",
+        /// A hold is ended.
+        Release = "release",
+        /// It goes back to its sender.
+        Return = "return",
+        /// It is dropped, by name and with a reason.
+        Discard = "discard",
+        /// It goes another way, or is categorized and routed anew.
+        Reroute = "reroute",
+        /// Its message is handed out, and stays.
+        Export = "export",
+    }
 }
 
 /// What is done.
@@ -92,17 +112,17 @@ pub struct ActResult {
 }
 
 impl Act {
-    /// The word for it, on the command line and in events.
+    /// What it is.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn verb(&self) -> Verb {
         match self {
-            Act::Retry => "retry",
-            Act::Hold => "hold",
-            Act::Release => "release",
-            Act::Return { .. } => "return",
-            Act::Discard => "discard",
-            Act::Reroute { .. } => "reroute",
-            Act::Export => "export",
+            Act::Retry => Verb::Retry,
+            Act::Hold => Verb::Hold,
+            Act::Release => Verb::Release,
+            Act::Return { .. } => Verb::Return,
+            Act::Discard => Verb::Discard,
+            Act::Reroute { .. } => Verb::Reroute,
+            Act::Export => Verb::Export,
         }
     }
 
@@ -233,15 +253,7 @@ impl Ledger {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut rows = Vec::with_capacity(found.len());
         for row in found.iter().take(wanted) {
-            let mut columns = Columns::of(row);
-            rows.push(PreviewRow {
-                id: MessageId::from_key(columns.int()?),
-                recipient_id: RecipientId::from_key(columns.int()?),
-                recipient: columns.string()?,
-                sender: columns.string()?,
-                state: columns.word("a state", State::from_word)?,
-                next_hop: columns.string()?,
-            });
+            rows.push(preview_row(row)?);
         }
         Ok(Preview {
             count: rows.len() as u64,
@@ -288,7 +300,7 @@ impl Ledger {
         let (done, escaped) = (result.done, result.escaped.len());
         let detail = format!(
             "{} {}: {done} done, {escaped} escaped: {reason}",
-            act.word(),
+            act.verb(),
             preview.filter
         );
         self.record(act.kind(), by, &detail).await?;
@@ -470,6 +482,19 @@ impl Ledger {
             Act::Hold | Act::Return { .. } | Act::Discard | Act::Export => {}
         }
     }
+}
+
+/// What cannot be read is shown by what is left of it, as in a listing: one damaged row bars no act on the others.
+fn preview_row(row: &Row) -> Result<PreviewRow, StoreError> {
+    let left = Remains(row);
+    Ok(PreviewRow {
+        id: MessageId::from_key(row.int(0)?),
+        recipient_id: RecipientId::from_key(row.int(1)?),
+        recipient: left.text(2),
+        sender: left.text(3),
+        state: State::from_word(&left.text(4)).unwrap_or(State::Held),
+        next_hop: left.text(5),
+    })
 }
 
 /// Keeps two statements a row.

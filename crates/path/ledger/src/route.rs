@@ -114,8 +114,12 @@ const END: Sql = Sql::new(
      WHERE id = $1 AND state = 'categorizing'",
 );
 
-/// The body is needed by more now; before the parent ends, so that it never counts as unneeded in between.
-const MORE_PENDING: Sql = Sql::new("UPDATE message SET pending = pending + $2 WHERE id = $1");
+/// The body is needed by more now; before the parent ends, so that it never counts as unneeded in between. Of a parent that
+/// has ended meanwhile there may be no body any more, so this is guarded like all else.
+const MORE_PENDING: Sql = Sql::new(
+    "UPDATE message SET pending = pending + $2 WHERE id = $1 \
+     AND EXISTS (SELECT 1 FROM recipient WHERE id = $3 AND state = 'categorizing')",
+);
 
 impl Ledger {
     /// Recipients whose categorization is due now, longest waiting first.
@@ -239,7 +243,8 @@ impl Ledger {
         let born = self.children(children, parent.id, &terms)?;
         let pending = born.iter().filter(|one| !one.state.is_final()).count();
         let pending = i64::try_from(pending).unwrap_or(i64::MAX);
-        unit.write_exactly(1, MORE_PENDING, vec![parent.message.into(), pending.into()]);
+        let more = vec![parent.message.into(), pending.into(), parent.id.into()];
+        unit.write_exactly(1, MORE_PENDING, more);
         for child in &born {
             child.insert(unit);
         }

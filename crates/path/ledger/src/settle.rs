@@ -4,7 +4,6 @@
 //! settlement happens and the answer names who escaped, so that the rest can be settled again.
 
 use ground_store::{Sql, StoreError, Unit, Value};
-use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
 use crate::accept::NewMessage;
@@ -80,45 +79,19 @@ pub enum Step {
     },
 }
 
-/// How a conversation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttemptOutcome {
-    /// In a mailbox here.
-    Delivered,
-    /// Another server took it.
-    Relayed,
-    /// To be tried again.
-    Deferred,
-    /// Failed for good.
-    Failed,
-    /// Nobody knows whether the peer took it.
-    Unknown,
-}
-
-impl AttemptOutcome {
-    const ALL: [AttemptOutcome; 5] = [
-        AttemptOutcome::Delivered,
-        AttemptOutcome::Relayed,
-        AttemptOutcome::Deferred,
-        AttemptOutcome::Failed,
-        AttemptOutcome::Unknown,
-    ];
-
-    /// The word for it in the store and in JSON.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            AttemptOutcome::Delivered => "delivered",
-            AttemptOutcome::Relayed => "relayed",
-            AttemptOutcome::Deferred => "deferred",
-            AttemptOutcome::Failed => "failed",
-            AttemptOutcome::Unknown => "unknown",
-        }
-    }
-
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
+crate::words! {
+    /// How an attempt at a recipient ended.
+    pub enum AttemptOutcome {
+        /// In a mailbox here.
+        Delivered = "delivered",
+        /// Another server took it.
+        Relayed = "relayed",
+        /// To be tried again.
+        Deferred = "deferred",
+        /// Failed for good.
+        Failed = "failed",
+        /// Nobody knows whether the peer took it.
+        Unknown = "unknown",
     }
 }
 

@@ -323,8 +323,9 @@ impl Ledger {
                 let due = deadline(Waiting::Held { alarm_at: *next }, notify_at, expires_at);
                 write(ALARM, vec![next.as_millis().into(), due.as_millis().into()]);
                 let hold = recipient.hold.as_ref();
-                let reason = hold.map(|hold| hold.reason.as_str()).unwrap_or_default();
-                (EventKind::HoldForgotten, format!("still held: {reason}"))
+                let owner = hold.map(|hold| format!("{}: {}", hold.by, hold.reason));
+                let owner = owner.unwrap_or_default();
+                (EventKind::HoldForgotten, format!("still held by {owner}"))
             }
             Sweep::Postpone { deadline } => {
                 write(POSTPONE, vec![deadline.as_millis().into()]);

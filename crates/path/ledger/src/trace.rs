@@ -79,8 +79,19 @@ pub struct StoryRecipient {
     pub address: String,
     /// Where it stands.
     pub state: State,
+    /// The recipient as the sender wrote it, where that is known to be another (RFC 3461 s4.2).
+    pub orcpt: Option<String>,
     /// Which way it goes; empty before it is routed.
     pub next_hop: String,
+    /// Attempts so far, with those whose rows are not among [`StoryRecipient::attempts`].
+    pub tries: u32,
+    /// Of a suspect, of which a claim was lost: attempts in a row since that began and never ended.
+    pub suspicion: Option<u32>,
+    /// The epoch of the node that has it in flight.
+    pub claimed_by: Option<i64>,
+    /// Until when, unless renewed.
+    #[serde(with = "crate::rfc3339::maybe")]
+    pub claimed_until: Option<Time>,
     /// Not tried before.
     #[serde(with = "crate::rfc3339")]
     pub retry_at: Time,
@@ -97,8 +108,13 @@ pub struct StoryRecipient {
     pub hold_reason: Option<String>,
     /// By whom it is held.
     pub held_by: Option<String>,
+    /// When somebody should look at the hold.
+    #[serde(with = "crate::rfc3339::maybe")]
+    pub hold_alarm_at: Option<Time>,
     /// What was last said about it.
     pub last_reply: String,
+    /// Who said so.
+    pub last_peer: String,
     /// When it ended.
     #[serde(with = "crate::rfc3339::maybe")]
     pub finished_at: Option<Time>,
@@ -274,6 +290,7 @@ fn story_of_message(message: Message) -> Story {
 }
 
 fn story_recipient(recipient: Recipient) -> StoryRecipient {
+    let hold_alarm_at = recipient.hold.as_ref().map(|hold| hold.alarm_at);
     let (hold_reason, held_by) = recipient.hold.map(|hold| (hold.reason, hold.by)).unzip();
     let (finished_at, cause, actor) = match recipient.end {
         Some(end) => (Some(end.at), Some(end.cause), Some(end.actor)),
@@ -285,6 +302,11 @@ fn story_recipient(recipient: Recipient) -> StoryRecipient {
         parent: recipient.parent,
         address: recipient.address.to_string(),
         state: recipient.state,
+        orcpt: recipient.orcpt.as_ref().map(ToString::to_string),
+        tries: recipient.attempts,
+        suspicion: recipient.suspicion,
+        claimed_by: recipient.claim.map(|claim| claim.epoch),
+        claimed_until: recipient.claim.map(|claim| claim.until),
         next_hop: recipient
             .next_hop
             .as_ref()
@@ -296,7 +318,9 @@ fn story_recipient(recipient: Recipient) -> StoryRecipient {
         expires_at: recipient.expires_at,
         hold_reason,
         held_by,
+        hold_alarm_at,
         last_reply: recipient.last_reply,
+        last_peer: recipient.last_peer,
         finished_at,
         cause,
         actor,

@@ -28,6 +28,7 @@ mod peer;
 
 mod hops;
 mod mailbox;
+mod many;
 mod memory;
 mod messages;
 mod threads;

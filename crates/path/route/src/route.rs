@@ -13,6 +13,8 @@ pub struct Route {
     pub hop: HopKey,
     /// The connector that decides, by name; `None` when none fits.
     pub connector: Option<String>,
+    /// Its address space that fits, and its cost.
+    pub fit: Option<(AddressSpace, u32)>,
     /// Why, in words.
     pub reason: String,
 }
@@ -25,6 +27,7 @@ pub fn route(connectors: &[Connector], domain: &Domain) -> Route {
         return Route {
             hop: by_mx(&name),
             connector: None,
+            fit: None,
             reason: format!("no connector serves {name}, so its mail goes by MX"),
         };
     };
@@ -43,6 +46,7 @@ pub fn route(connectors: &[Connector], domain: &Domain) -> Route {
     Route {
         hop,
         connector: Some(connector.name.clone()),
+        fit: Some((space.clone(), connector.cost)),
         reason: format!(
             "the connector {} serves {space} at cost {}{over}, so mail for {name} goes {way}",
             connector.name, connector.cost

@@ -316,7 +316,7 @@ async fn dead_letters(ledger: &Ledger, now: Time) -> Result<Option<Found>, Ledge
 
 async fn fenced(ledger: &Ledger) -> Result<Vec<Found>, LedgerError> {
     let nodes = ledger.nodes().await?.into_iter();
-    let silent = nodes.filter(|node| node.state == "fenced");
+    let silent = nodes.filter(|node| node.state == path_ledger::NodeState::Fenced);
     let found = silent.map(|node| {
         let detail = "it was silent for too long; others took over what it had".to_owned();
         let mut one = Found::new(AlarmKind::NoSignOfLife, node.name, detail);

@@ -1,4 +1,4 @@
-//! `postrider clock advance DURATION`: lets time pass in a server under test.
+//! `postrider clock advance DURATION` and `clock step MILLISECONDS`: moves the clocks of a server under test.
 
 use ground_settings::Period;
 
@@ -18,13 +18,29 @@ enum Act {
         #[arg(value_parser = super::filter::period)]
         duration: Period,
     },
+    /// Step the wall clock alone, forward or back, by so many milliseconds such as -86400000ms.
+    Step {
+        #[arg(value_parser = milliseconds, allow_hyphen_values = true)]
+        by: i64,
+    },
+}
+
+fn milliseconds(text: &str) -> Result<i64, String> {
+    let number = text
+        .strip_suffix("ms")
+        .and_then(|number| number.parse().ok());
+    number.ok_or_else(|| "milliseconds are written 1500ms or -1500ms".to_owned())
 }
 
 impl Clock {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
-        let Act::Advance { duration } = self.act;
-        let millis = u64::try_from(duration.0.as_millis()).unwrap_or(u64::MAX);
-        let answer = context.ask(Question::ClockAdvance { millis }).await?;
+        let question = match self.act {
+            Act::Advance { duration } => Question::ClockAdvance {
+                millis: u64::try_from(duration.0.as_millis()).unwrap_or(u64::MAX),
+            },
+            Act::Step { by: millis } => Question::ClockStep { millis },
+        };
+        let answer = context.ask(question).await?;
         print::answer(&answer, context.json, &[])
     }
 }

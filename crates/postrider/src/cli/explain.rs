@@ -1,99 +1,85 @@
-//! `postrider explain ID`: why it is where it is, and what comes next.
+//! `postrider explain ID`: why it is where it is, what comes next, and how it came here.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Context, Exit, print};
 use crate::control::{Answer, Question};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
-    /// The id of a message or recipient.
-    id: path_ledger::MessageId,
+    /// The id of a message or recipient, a Message-ID, or an address.
+    query: String,
 }
 
 impl Explain {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
-        let query = self.id.to_string();
-        let Answer::Rows { rows } = context.ask(Question::Trace { query }).await? else {
-            return Ok(Exit::Refused);
-        };
-        let Answer::Rows { rows: hops } = context.ask(Question::Queue).await? else {
-            return Ok(Exit::Refused);
-        };
-        let reasons: Vec<Value> = rows
-            .iter()
-            .flat_map(|story| reasons(story, &hops))
-            .collect();
-        if context.json {
-            print::out(&json!({ "id": self.id, "recipients": reasons }).to_string())?;
-            return Ok(Exit::Done);
+        let answer = context.ask(Question::Explain { query: self.query }).await?;
+        match &answer {
+            Answer::Rows { rows } if !context.json => {
+                rows.iter().try_for_each(tell)?;
+                Ok(Exit::Done)
+            }
+            Answer::Rows { .. }
+            | Answer::One { .. }
+            | Answer::Octets { .. }
+            | Answer::Refused { .. } => print::answer(&answer, context.json, &[]),
         }
-        for reason in &reasons {
-            let (to, why) = (
-                print::text(reason.get("recipient")),
-                print::text(reason.get("why")),
-            );
-            print::out(&format!("{to}: {why}"))?;
-        }
-        Ok(Exit::Done)
     }
 }
 
-fn reasons(story: &Value, hops: &[Value]) -> Vec<Value> {
-    let recipients = story.get("recipients").and_then(Value::as_array);
-    let each = recipients.into_iter().flatten();
-    each.map(|one| {
-        let damage = [one, story].map(|row| row.get("damaged").and_then(Value::as_str));
-        reason(one, hops, damage.into_iter().flatten().next())
-    })
-    .collect()
+fn field(object: &Value, name: &str) -> String {
+    print::text(object.get(name))
 }
 
-/// `damage` is what cannot be read of the recipient or its message.
-fn reason(recipient: &Value, hops: &[Value], damage: Option<&str>) -> Value {
-    let field = |name: &str| print::text(recipient.get(name));
-    let next_hop = field("next_hop");
-    let hop = hops
-        .iter()
-        .find(|hop| print::text(hop.get("next_hop")) == next_hop);
-    let hop_field = |name: &str| print::text(hop.and_then(|hop| hop.get(name)));
-    let why = match field("state").as_str() {
-        "categorizing" => format!("waits for the directory: {}", field("last_reply")),
-        "queued" if hop_field("state") == "down" => format!(
-            "waits for {next_hop}, which does not answer ({}); next try {}",
-            hop_field("last_reply"),
-            hop_field("next_try"),
-        ),
-        "queued" if hop_field("state") == "paused" => {
-            format!("waits for {next_hop}, which an operator has paused")
-        }
-        "queued" => format!(
-            "waits for {next_hop}; not tried before {}; last reply: {}",
-            field("retry_at"),
-            field("last_reply")
-        ),
-        "in_flight" => format!("is being handed to {next_hop} now"),
-        "held" => format!("is held by {}: {}", field("held_by"), field("hold_reason")),
-        state => format!(
-            "is {state} since {}, because {}",
-            field("finished_at"),
-            field("cause")
-        ),
-    };
-    let is_over = !recipient.get("finished_at").is_none_or(Value::is_null);
-    let expires = field("expires_at");
-    let end = match (damage, expires.as_str()) {
-        (_, "-") => String::new(),
-        _ if is_over => String::new(),
-        (None, expires) => format!("; returned to its sender at {expires} if nothing helps"),
-        (Some(damage), expires) => format!(
-            "; it cannot be read ({damage}), so it is held when it is next looked at, and a dead letter at {expires} if nobody mends it"
-        ),
-    };
-    json!({
-        "recipient": field("address"),
-        "state": field("state"),
-        "next_hop": next_hop,
-        "why": format!("{why}{end}"),
-    })
+fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
+    let list = object.get(name).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
+}
+
+fn tell(message: &Value) -> Result<(), Exit> {
+    let name = |name| field(message, name);
+    let (id, sender, subject) = (name("id"), name("sender"), name("subject"));
+    print::out(&format!("{id}  from {sender}  {subject}"))?;
+    for recipient in list(message, "recipients") {
+        tell_recipient(recipient)?;
+    }
+    print::out("")
+}
+
+fn tell_recipient(recipient: &Value) -> Result<(), Exit> {
+    let name = |name| field(recipient, name);
+    let (to, state, since) = (name("recipient"), name("state"), name("since"));
+    print::out(&format!("  to {to}: {state} since {since}"))?;
+    print::out(&format!("    why   {}: {}", name("reason"), name("why")))?;
+    for due in list(recipient, "next") {
+        let name = |name| field(due, name);
+        let rule = match name("setting").as_str() {
+            "-" => name("rule"),
+            setting => format!("{}, {setting}", name("rule")),
+        };
+        let (at, what, meaning) = (name("at"), name("what"), name("meaning"));
+        print::out(&format!("    next  {at}  {what}: {meaning} ({rule})"))?;
+    }
+    if let Some(way) = recipient.get("way").filter(|way| way.is_object()) {
+        tell_way(&name("next_hop"), way)?;
+    }
+    for step in list(recipient, "steps") {
+        let name = |name| field(step, name);
+        let (at, step, by, detail) = (name("at"), name("step"), name("by"), name("detail"));
+        print::out(&format!("    step  {at}  {step} by {by}: {detail}"))?;
+    }
+    Ok(())
+}
+
+/// What is not set, or does not apply, is not told.
+fn tell_way(next_hop: &str, way: &Value) -> Result<(), Exit> {
+    print::out(&format!("    way   {next_hop}: {}", field(way, "reason")))?;
+    let told = way.as_object().into_iter().flatten();
+    let told = told.filter(|(name, _)| name.as_str() != "reason");
+    let told = told.map(|(name, value)| (name, print::text(Some(value))));
+    let told = told.filter(|(_, value)| value != "-");
+    let told: Vec<_> = told
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    print::out(&format!("          {}", told.join("; ")))
 }

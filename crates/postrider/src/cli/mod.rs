@@ -24,6 +24,7 @@ mod print;
 mod queue;
 mod quickstart;
 mod reload;
+mod selftest;
 mod sendmail;
 mod serve;
 mod trace;
@@ -114,6 +115,8 @@ enum Command {
     /// Send the message on standard input; takes sendmail's usual options.
     #[command(disable_help_flag = true)]
     Sendmail(sendmail::Sendmail),
+    /// Test the running server end to end: every listener, and a message through it.
+    Selftest,
     /// Tell the running server to read its settings again.
     Reload,
     /// Move the clock of a server under test.
@@ -216,6 +219,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Alias(alias) => alias.run(context).await,
         Command::Mail(mail) => mail.run(context).await,
         Command::Sendmail(sendmail) => sendmail.run(context).await,
+        Command::Selftest => selftest::run(context).await,
         Command::Reload => reload::run(context).await,
         Command::Clock(clock) => clock.run(context).await,
     }

@@ -2,7 +2,9 @@
 
 mod act;
 mod directory;
+mod explain;
 mod mail;
+pub(crate) mod selftest;
 mod send;
 mod view;
 mod watch;
@@ -10,6 +12,7 @@ mod watch;
 use std::time::Duration;
 
 use ground_store::StoreError;
+use ground_world::clock::ClockControl;
 use path_ledger::LedgerError;
 use serde::Serialize;
 use serde_json::json;
@@ -33,6 +36,7 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::Queue => rows(rooms.ledger.queue_lines().await.map_err(ledger)?),
         Question::List { filter } => rows(rooms.ledger.list(&filter).await.map_err(ledger)?),
         Question::Trace { query } => view::trace(rooms, &query).await,
+        Question::Explain { query } => explain::explain(rooms, &query).await,
         Question::Audit => view::audit(rooms).await,
         Question::Alarms => watch::alarms(rooms).await,
         Question::Health => watch::health(rooms).await,
@@ -64,10 +68,21 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             draining,
             reason,
         } => drain(rooms, by, &name, draining, &reason).await,
+        Question::Selftest => Err(Answer::asker(
+            "no server runs on this configuration; there is nothing to test: start it, or see postrider check",
+        )),
         Question::Reload => Err(Answer::asker(
             "no server runs on this configuration; there is nothing to reload",
         )),
-        Question::ClockAdvance { millis } => clock(rooms, millis).await,
+        Question::ClockAdvance { millis } => {
+            let by = Duration::from_millis(millis);
+            clock(rooms)?.advance(by).await;
+            time(rooms)
+        }
+        Question::ClockStep { millis } => {
+            clock(rooms)?.step(millis);
+            time(rooms)
+        }
     }
 }
 
@@ -87,13 +102,15 @@ async fn drain(rooms: &Rooms, by: &str, name: &str, draining: bool, reason: &str
     )))
 }
 
-async fn clock(rooms: &Rooms, millis: u64) -> Answered {
-    let control = rooms.clock.as_ref().ok_or_else(|| {
+fn clock(rooms: &Rooms) -> Result<&ClockControl, Answer> {
+    rooms.clock.as_ref().ok_or_else(|| {
         Answer::asker(
             "the clock is moved only in a running server with clock_control = true in [test]",
         )
-    })?;
-    control.advance(Duration::from_millis(millis)).await;
+    })
+}
+
+fn time(rooms: &Rooms) -> Answered {
     Ok(Answer::One {
         fact: json!({ "now": rooms.ledger.now().to_string() }),
     })

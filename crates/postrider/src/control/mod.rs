@@ -11,6 +11,7 @@ mod serve;
 
 pub use ask::{Trouble, ask};
 pub use execute::execute;
+pub(crate) use execute::selftest::selftest;
 pub use request::{
     Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
 };

@@ -35,6 +35,11 @@ pub enum Question {
         /// What to look for.
         query: String,
     },
+    /// Why recipients are where they are, and what comes next: of an id, Message-ID or address.
+    Explain {
+        /// What to look for.
+        query: String,
+    },
     /// Whether the book adds up.
     Audit,
     /// What should not be.
@@ -105,12 +110,19 @@ pub enum Question {
         /// Why.
         reason: String,
     },
+    /// A running server tests itself, end to end.
+    Selftest,
     /// The settings are read again.
     Reload,
     /// The clock of a server under test moves on.
     ClockAdvance {
         /// By how much.
         millis: u64,
+    },
+    /// The wall clock of a server under test is stepped, and no time passes.
+    ClockStep {
+        /// By how much, forward or back.
+        millis: i64,
     },
 }
 
@@ -237,15 +249,16 @@ impl Verb {
     /// Its word on the command line.
     #[must_use]
     pub const fn word(&self) -> &'static str {
-        match self {
-            Verb::Retry => "retry",
-            Verb::Hold => "hold",
-            Verb::Release => "release",
-            Verb::Return => "return",
-            Verb::Discard => "discard",
-            Verb::Reroute { .. } => "reroute",
-            Verb::Export => "export",
-        }
+        let verb = match self {
+            Verb::Retry => path_ledger::Verb::Retry,
+            Verb::Hold => path_ledger::Verb::Hold,
+            Verb::Release => path_ledger::Verb::Release,
+            Verb::Return => path_ledger::Verb::Return,
+            Verb::Discard => path_ledger::Verb::Discard,
+            Verb::Reroute { .. } => path_ledger::Verb::Reroute,
+            Verb::Export => path_ledger::Verb::Export,
+        };
+        verb.word()
     }
 }
 

@@ -74,6 +74,8 @@ struct Desk {
     /// Held while it changes: one reload at a time.
     server: Arc<Mutex<Server>>,
     tls: TlsServer,
+    /// Held while it tests itself.
+    probing: Arc<Mutex<()>>,
     /// What it was started with: some of it stays until the next start.
     started: Arc<Settings>,
     certificates: Certificates,
@@ -213,6 +215,7 @@ async fn furnish(
         started: settings,
         watch,
         tls,
+        probing: Arc::default(),
         certificates,
         rooms,
         file: parts.file,
@@ -326,9 +329,11 @@ impl Desk {
     async fn execute(&self, request: Request) -> Answer {
         match request.question {
             Question::Reload => self.reload_file(&request.by).await,
+            Question::Selftest => self.selftest(&request.by).await,
             Question::Queue
             | Question::List { .. }
             | Question::Trace { .. }
+            | Question::Explain { .. }
             | Question::Audit
             | Question::Alarms
             | Question::Health
@@ -342,8 +347,20 @@ impl Desk {
             | Question::Send { .. }
             | Question::Nodes
             | Question::Drain { .. }
-            | Question::ClockAdvance { .. } => control::execute(&self.rooms, request).await,
+            | Question::ClockAdvance { .. }
+            | Question::ClockStep { .. } => control::execute(&self.rooms, request).await,
         }
+    }
+}
+
+impl Desk {
+    /// One at a time: the probe has one account.
+    async fn selftest(&self, by: &str) -> Answer {
+        let Ok(_alone) = self.probing.try_lock() else {
+            return Answer::asker("a selftest is under way; ask again when it has ended");
+        };
+        let doors = self.server.lock().await.addresses();
+        control::selftest(&self.rooms, by, &doors, &self.certificates.folder).await
     }
 }
 

@@ -44,7 +44,7 @@ impl Session {
     /// says that they are too many for one (452, RFC 5321 s4.5.3.1.10) go in the next.
     pub async fn attempt(&mut self, job: &Job, ledger: &Ledger) -> Report {
         let clock = &ledger.world().clock;
-        let (started_at, sent_before, begun_before) = (clock.now(), self.line.sent, self.begun);
+        let (started_at, sent_before, begun_before) = (ledger.now(), self.line.sent, self.begun);
         if begun_before > 0 {
             self.line.client.clear_transcript();
         }
@@ -66,7 +66,7 @@ impl Session {
             self.last_words(&mut attempt, &[]);
         }
         let bytes = self.line.sent - sent_before;
-        self.report(attempt, started_at, clock.now(), bytes, begun_before)
+        self.report(attempt, started_at, ledger.now(), bytes, begun_before)
     }
 
     async fn rounds(&mut self, attempt: &mut Attempt<'_>) {

@@ -37,7 +37,7 @@ impl Content {
 }
 
 /// A missing or altered body is for a person to see; a busy disk passes.
-fn unreadable(error: &LedgerError) -> Fate {
+pub(crate) fn unreadable(error: &LedgerError) -> Fate {
     match error {
         LedgerError::Store(StoreError::Damaged(why)) => Fate::Damaged { why: why.clone() },
         LedgerError::Store(_)

@@ -63,7 +63,6 @@ async fn a_hop_that_cannot_be_read_stops_no_other() {
     let keys: Vec<_> = ready.iter().map(|one| one.key.clone()).collect();
     assert_eq!(keys, [hop()]);
     assert_eq!(state(&book, lost).await, "held");
-    book.assert_sound().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,4 +94,23 @@ async fn late_mail_behind_a_page_of_damage_is_found() {
     book.pass(Duration::from_secs(1)).await;
     let late = book.ledger.waiting_since(book.now(), None, 2).await;
     assert_eq!(late.unwrap()[0].recipient.id, whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_names_what_cannot_be_read_before_and_after_it_is_held() {
+    let book = book().await;
+    let id = book.one(queued()).await;
+    book.one(queued()).await;
+    damage(&book, id, DAMAGES[0]).await;
+    for held in [false, true] {
+        if held {
+            book.pass(DAY).await;
+            book.ledger.due(book.now(), 100).await.unwrap();
+        }
+        let audit = book.ledger.audit().await.unwrap();
+        let damaged = |one: &&crate::Finding| one.kind == crate::FindingKind::Damaged;
+        let named: Vec<_> = audit.findings.iter().filter(damaged).collect();
+        assert_eq!(named.len(), 1, "{audit:#?}");
+        assert!(named[0].detail.contains(&id.to_string()), "{audit:#?}");
+    }
 }

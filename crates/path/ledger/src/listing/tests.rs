@@ -59,7 +59,7 @@ async fn every_state_says_whose_move_it_is_why_and_when() {
     let listed = book.ledger.list(&all).await.unwrap();
     let told: Vec<_> = listed
         .iter()
-        .map(|one| (one.stage.as_str(), one.reason.as_str()))
+        .map(|one| (one.stage.word(), one.reason.as_str()))
         .collect();
     let expected = [
         ("queue", ""),

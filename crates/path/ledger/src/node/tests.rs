@@ -135,7 +135,7 @@ async fn draining_is_heard_with_the_next_sign_of_life_and_outlives_a_restart() {
     let shown = other.nodes().await.unwrap();
     let shown: Vec<_> = shown
         .iter()
-        .map(|node| (node.name.as_str(), node.state.as_str(), node.draining))
+        .map(|node| (node.name.as_str(), node.state.word(), node.draining))
         .collect();
     assert_eq!(shown, [("node1", "up", true), ("node2", "up", false)]);
     assert!(drain(false).await.unwrap());

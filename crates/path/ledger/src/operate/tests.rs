@@ -25,7 +25,7 @@ async fn one_of_each(book: &Book) {
 async fn check(act: Act, states: [State; 4], done: u64) {
     let book = book().await;
     one_of_each(&book).await;
-    let word = act.word();
+    let word = act.verb();
     let kind = act.kind();
     let result = acted(&book, act).await;
     let after: Vec<_> = rows(&book)

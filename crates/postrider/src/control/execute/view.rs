@@ -1,19 +1,24 @@
 //! Looking: stories, bodies and the audit.
 
-use path_ledger::{MessageId, inspect_body};
+use path_ledger::{MessageId, Story, inspect_body};
 
 use super::{Answered, ledger, one, rows};
 use crate::control::Answer;
 use crate::rooms::Rooms;
 
 pub(super) async fn trace(rooms: &Rooms, query: &str) -> Answered {
+    rows(stories(rooms, query).await?)
+}
+
+/// What a question means, one story at least.
+pub(super) async fn stories(rooms: &Rooms, query: &str) -> Result<Vec<Story>, Answer> {
     let stories = rooms.ledger.trace(query).await.map_err(ledger)?;
     if stories.is_empty() {
         return Err(Answer::asker(format!(
             "nothing is known of {query:?}: it was never accepted, or its history is pruned"
         )));
     }
-    rows(stories)
+    Ok(stories)
 }
 
 pub(super) async fn audit(rooms: &Rooms) -> Answered {
