@@ -18,7 +18,6 @@ use crate::leases::Held;
 use crate::lists::{Counted, Lists, Ready, recipients};
 use crate::pace::Pace;
 use crate::retry::{Failed, Trouble, wait};
-use crate::settle::SETTLE_MAX;
 use crate::suspects::Stand;
 use crate::way::{Astray, terms};
 use crate::worker::{self, Conveyance, Failure, NoConveyance, WorkerEnd, opening_limit};
@@ -513,11 +512,10 @@ impl Task {
         let Some(reply) = self.verdict.clone() else {
             return;
         };
+        let settle = self.shared.settings().timeouts.settle;
         let all = hold(&self.hop.lists).drain();
         for ready in all {
-            self.hop
-                .pulse
-                .beat_within("refusing", SETTLE_MAX + STEP_MAX);
+            self.hop.pulse.beat_within("refusing", settle + STEP_MAX);
             worker::refuse(&self.shared, ready, &reply).await;
         }
     }

@@ -20,9 +20,6 @@ pub const SETTLES_MAX: usize = 1024;
 /// The first pause after a settlement failed, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// How long a settlement keeps its claim while the store does not take it.
-pub(crate) const SETTLE_MAX: Duration = Duration::from_secs(10 * 60);
-
 /// Writes settlements. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Settler {
@@ -38,6 +35,8 @@ pub(crate) struct Settling {
     /// For each recipient what is stored in front of its step; empty when nothing is.
     pub(crate) units: Vec<Unit>,
     pub(crate) reporter: Option<Reporter>,
+    /// How long it keeps its claim while the store does not take it.
+    pub(crate) limit: Duration,
 }
 
 /// How a settlement went.
@@ -63,7 +62,7 @@ impl Settler {
 
     /// Settles; recipients whose outcome nobody knows in a unit of their own, so that the others' history stays exact.
     pub(crate) async fn settle(&self, mut settling: Settling) -> Outcome {
-        settling.ready.held.work_for(SETTLE_MAX);
+        settling.ready.held.work_for(settling.limit);
         let all = std::mem::take(&mut settling.decisions);
         for alarm in all.iter().filter_map(|one| one.alarm.as_deref()) {
             let job = &settling.ready.job;

@@ -13,7 +13,6 @@ use crate::crew::crashed;
 use crate::hop::hold;
 use crate::leases::Held;
 use crate::post::{Dropped, Stage};
-use crate::settle::SETTLE_MAX;
 
 /// All of them.
 #[derive(Default)]
@@ -41,7 +40,8 @@ pub(crate) fn spawn(
     (hop, held): (HopKey, Held),
     work: impl Future<Output = ()> + Send + 'static,
 ) {
-    let pulse = Pulse::new(&shared.ledger.world().clock, SETTLE_MAX);
+    let limit = shared.settings().timeouts.settle;
+    let pulse = Pulse::new(&shared.ledger.world().clock, limit);
     pulse.beat(Stage::Settling.word());
     let number = {
         let mut under_way = hold(&shared.settlements.under_way);

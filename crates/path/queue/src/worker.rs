@@ -23,7 +23,7 @@ use crate::decide::{Hand, Policy, decide};
 use crate::hop::{Hop, Shown, hold};
 use crate::lists::Ready;
 use crate::post::{Post, Stage};
-use crate::settle::{Outcome, SETTLE_MAX, Settling};
+use crate::settle::{Outcome, Settling};
 use crate::settlements;
 use crate::suspects::begin;
 use crate::way::{course, terms};
@@ -284,7 +284,7 @@ impl Worker {
         let ready = begin(&self.shared, ready).await?;
         self.post.takes(ready.held.clone());
         let limit = self.limit(&ready, settings);
-        ready.held.work_for(limit + SETTLE_MAX);
+        ready.held.work_for(limit + settings.timeouts.settle);
         self.post.at(Stage::Attempt, limit);
         let mishap = self.shared.ledger.world().mishap();
         mishap.meet(Spot::Attempt).await;
@@ -304,7 +304,7 @@ impl Worker {
                 (report, Vec::new(), wire.hand)
             }
         };
-        self.post.at(Stage::Settling, SETTLE_MAX);
+        self.post.at(Stage::Settling, settings.timeouts.settle);
         let broken = self.judge(&report).await;
         self.settle_beside(ready, report, units, hand, settings)
             .await;
@@ -518,6 +518,7 @@ async fn settle_once(
         facts: report.facts,
         units,
         reporter,
+        limit: settings.timeouts.settle,
     };
     shared.settler.settle(settling).await
 }

@@ -31,6 +31,7 @@ pub(crate) const SETTINGS: &str = r#"settings
   data_block = "20s"
   data_end = "30s"
   attempt = "60s"
+  settle = "60s"
   [[connector]]
   name = "partner"
   address_space = ["partner.test"]

@@ -224,12 +224,12 @@ impl Player<'_> {
         }
     }
 
-    /// Whether somebody can try what could be tried: not while every attempt hangs or panics.
+    /// Whether what could be tried can be tried: not while every attempt of a node hangs or panics.
     fn moves(&self) -> Able {
         let everywhere = |trouble: &Trouble| matches!(trouble, Trouble::Everywhere { .. });
-        match self.able() {
-            Able::Yes if self.runs_without(everywhere) => Able::Yes,
-            Able::Yes | Able::No => Able::No,
+        match self.troubles.values().flatten().any(everywhere) {
+            true => Able::No,
+            false => self.able(),
         }
     }
 

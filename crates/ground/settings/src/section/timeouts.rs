@@ -49,6 +49,10 @@ section! {
     /// 8 KiB of the message.
     attempt: Duration = default(minutes(30)), range(seconds(10), hours(24));
 
+    /// For the ledger to take what became of an attempt. Until then the message stays claimed; past it, its outcome is shown as
+    /// unknown.
+    settle: Duration = default(minutes(10)), range(seconds(30), hours(24));
+
     /// For the answer to QUIT; the mail is safe by then.
     quit: Duration = default(seconds(10)), range(seconds(1), minutes(5));
 
