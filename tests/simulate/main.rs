@@ -4,6 +4,7 @@
 //! cargo test --profile simulate -p testkit --test simulate                    as many seeds as ./test takes
 //! POSTRIDER_SEEDS=0..100000 cargo test ...                                    these
 //! POSTRIDER_SEED=4711 cargo test ...                                          one, told twice, its story printed
+//! POSTRIDER_FIRST=yes cargo test ...                                          as many as it takes to find one that breaks a promise
 //! ```
 //!
 //! A seed that breaks a promise is made as short as it can be and written to the folder `POSTRIDER_FOUND`, or the temporary one.
@@ -99,13 +100,14 @@ fn many(seeds: Range<u64>) -> ExitCode {
     let began = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let sum = Mutex::new(Sum::default());
+    let first = std::env::var("POSTRIDER_FIRST").is_ok();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                    if seed >= seeds.end || (first && found(&sum)) {
                         return;
                     }
                     run(seed, &sum);
@@ -130,6 +132,10 @@ fn many(seeds: Range<u64>) -> ExitCode {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
+}
+
+fn found(sum: &Mutex<Sum>) -> bool {
+    sum.lock().expect("no thread panicked").violations > 0
 }
 
 fn run(seed: u64, sum: &Mutex<Sum>) {

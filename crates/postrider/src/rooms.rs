@@ -14,6 +14,7 @@ use ground_world::tls::TlsOptions;
 use ground_world::{World, WorldError, WorldOptions};
 use path_accept::{Intake, IntakeParts};
 use path_ledger::{Duty, Handoff, Ledger, LedgerError, LedgerOptions};
+use path_watch::Watch;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -38,6 +39,8 @@ pub struct Rooms {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Moves the clock, when a test may.
     pub clock: Option<ClockControl>,
+    /// What the server's watch has seen; none where no server runs.
+    pub watch: Option<Arc<Watch>>,
 }
 
 /// A room cannot be entered.
@@ -173,6 +176,7 @@ impl Rooms {
         Self {
             mailboxes: Mailboxes::open(store),
             clock: None,
+            watch: None,
             ledger,
             directory,
             intake,

@@ -46,6 +46,13 @@ pub(crate) async fn contents(stage: &impl Stage, of: &str) -> Result<Vec<String>
     Ok(contents)
 }
 
+/// The ids of all messages that `of` means.
+pub(crate) async fn messages(stage: &impl Stage, of: &str) -> Result<Vec<String>> {
+    let stories = stories(stage, of).await?;
+    let id = |story: &Answer| story.get("id").and_then(Value::as_str).map(str::to_owned);
+    Ok(stories.iter().filter_map(id).collect())
+}
+
 async fn stories(stage: &impl Stage, of: &str) -> Result<Vec<Answer>> {
     stage.list(&Listing::Trace(of.to_owned())).await
 }

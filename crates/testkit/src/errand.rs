@@ -66,11 +66,6 @@ impl Errands {
     pub(crate) fn confirmed(&self) -> Vec<Confirmed> {
         hold(&self.confirmed).clone()
     }
-
-    /// Nobody is under way any more.
-    pub(crate) async fn finish(&mut self) {
-        while self.under_way.join_next().await.is_some() {}
-    }
 }
 
 fn hold(confirmed: &Mutex<Vec<Confirmed>>) -> MutexGuard<'_, Vec<Confirmed>> {

@@ -62,6 +62,16 @@ impl Below {
     }
 }
 
+fn mishap(words: &mut Words<'_>) -> Result<Statement> {
+    let node = words.word("a node's name")?.to_owned();
+    if words.takes("forgets") {
+        let of = words.word("an id or address")?.to_owned();
+        return Ok(Statement::Amnesia { node, of });
+    }
+    let trouble = trouble::parse(words)?;
+    Ok(Statement::Mishap { node, trouble })
+}
+
 /// A question to the book, if the word begins one.
 fn question(word: &str, words: &mut Words<'_>) -> Result<Option<Question>> {
     let mut of = || words.word("an id or address").map(str::to_owned);
@@ -71,6 +81,7 @@ fn question(word: &str, words: &mut Words<'_>) -> Result<Option<Question>> {
         "attempts" => Question::Attempts(of()?),
         "events" => Question::Events(of()?),
         "audit" => Question::Listed(Listing::Audit),
+        "alarms" => Question::Listed(Listing::Alarms),
         "queue" if words.takes("list") => Question::Listed(Listing::QueueList(filter(words)?)),
         "queue" => Question::Listed(Listing::Queue),
         _ => return Ok(None),
@@ -165,10 +176,7 @@ fn setting_the_stage(word: &str, words: &mut Words<'_>) -> Result<Option<Stateme
         "forget" => node(words, NodeChange::Forget)?,
         "pause" => node(words, NodeChange::Pause)?,
         "continue" => node(words, NodeChange::Continue)?,
-        "mishap" => Statement::Mishap {
-            node: words.word("a node's name")?.to_owned(),
-            trouble: trouble::parse(words)?,
-        },
+        "mishap" => mishap(words)?,
         "on" => Statement::On(words.word("a node's name")?.to_owned()),
         _ => return Ok(None),
     }))

@@ -278,6 +278,10 @@ impl Stage for Real {
         bail!("nothing goes wrong inside {node:?} at our word: it is the binary")
     }
 
+    async fn forget(&mut self, node: &str, _message: &str) -> Result<usize> {
+        bail!("{node:?} forgets nothing at our word: it is the binary")
+    }
+
     async fn on(&mut self, name: &str) -> Result<()> {
         self.house.on(name)?;
         self.write_configs()
@@ -366,6 +370,7 @@ impl Stage for Real {
                 self.listed(&arguments).await
             }
             Listing::Audit => self.listed(&["audit"]).await,
+            Listing::Alarms => self.listed(&["alarms"]).await,
             Listing::Trace(of) => self.listed(&["trace", of]).await,
             Listing::Explain(of) => self.listed(&["explain", of]).await,
         }

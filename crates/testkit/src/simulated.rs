@@ -266,10 +266,10 @@ impl Simulated {
             content,
         };
         let Some((_, node)) = self.met() else {
-            return control::execute(&self.offline, request).await;
+            return Box::pin(control::execute(&self.offline, request)).await;
         };
         // What goes wrong inside the node goes wrong with this answer too, and the story goes on.
-        let answer = AssertUnwindSafe(node.execute(request)).catch_unwind();
+        let answer = AssertUnwindSafe(Box::pin(node.execute(request))).catch_unwind();
         match self.world.clock.timeout(ANSWER_MAX, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_panic)) => unanswered("it crashed at this question"),
@@ -449,6 +449,12 @@ impl Stage for Simulated {
         Ok(())
     }
 
+    async fn forget(&mut self, node: &str, message: &str) -> Result<usize> {
+        let running = self.nodes.get(node);
+        let running = running.with_context(|| format!("expected a running node, got {node:?}"))?;
+        Ok(running.node.forget(message.parse()?))
+    }
+
     async fn on(&mut self, name: &str) -> Result<()> {
         self.on = Some(name.to_owned());
         Ok(())
@@ -536,6 +542,7 @@ impl Stage for Simulated {
                 filter: self.filter(conditions)?,
             },
             Listing::Audit => Question::Audit,
+            Listing::Alarms => Question::Alarms,
             Listing::Trace(of) => Question::Trace { query: of.clone() },
             Listing::Explain(of) => Question::Explain { query: of.clone() },
         })

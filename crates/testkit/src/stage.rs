@@ -43,6 +43,8 @@ pub(crate) trait Stage {
     async fn peer_shows(&mut self, name: &str, temper: Temper) -> Result<()>;
     /// A node starts, or ends.
     async fn node(&mut self, name: &str, what: NodeChange) -> Result<()>;
+    /// A node's memory loses the jobs of a message that wait for a connection; how many it had.
+    async fn forget(&mut self, node: &str, message: &str) -> Result<usize>;
     /// Something goes wrong inside a node, or is over.
     async fn mishap(&mut self, node: &str, trouble: Trouble) -> Result<()>;
     /// Clients, programs and operators meet this node from here on, whether it runs or not.

@@ -42,6 +42,11 @@ pub(crate) enum Statement {
         node: String,
         trouble: Trouble,
     },
+    /// A node's memory loses the jobs of what is found.
+    Amnesia {
+        node: String,
+        of: String,
+    },
     /// Whom clients, programs and operators meet from here on.
     On(String),
     Dialogue(Dialogue),
@@ -196,6 +201,7 @@ pub(crate) enum Listing {
     Queue,
     QueueList(Conditions),
     Audit,
+    Alarms,
     Trace(String),
     Explain(String),
 }

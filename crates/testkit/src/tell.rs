@@ -66,6 +66,7 @@ impl<'a, S: Stage> Teller<'a, S> {
                 self.stage.node(name, *what).await
             }
             Statement::Mishap { node, trouble } => self.stage.mishap(node, *trouble).await,
+            Statement::Amnesia { node, of } => self.forget(node, of).await,
             Statement::On(name) => self.stage.on(name).await,
             Statement::Wait(time) => self.stage.pass(*time).await,
             Statement::At(moment) => self.wait_until(*moment).await,
@@ -127,6 +128,18 @@ impl<'a, S: Stage> Teller<'a, S> {
             self.errands.set_out(errand, self.letters, stream, world);
         }
         Ok(())
+    }
+
+    /// It must have had something to lose.
+    async fn forget(&mut self, node: &str, of: &str) -> Result<()> {
+        let mut lost = 0;
+        for message in answers::messages(self.stage, of).await? {
+            lost += self.stage.forget(node, &message).await?;
+        }
+        match lost {
+            0 => bail!("expected a job that waits in memory, and there is none"),
+            1.. => Ok(()),
+        }
     }
 
     async fn write(&self, sql: &str) -> Result<()> {

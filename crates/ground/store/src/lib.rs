@@ -17,7 +17,7 @@
 //! engine, where a group forms (`line.rs`): SQLite's has a thread (`sqlite/writer.rs`, `sqlite/group.rs`; `sqlite/checkpoint.rs`
 //! keeps the log short), PostgreSQL's a task that sends the group in one piece (`postgres/writer.rs`, `postgres/group.rs`;
 //! `postgres/dialer.rs` finds the server that takes writes; `postgres/bell.rs` carries hints between nodes) · [`Store::read`]
-//! goes to a reader (`*/readers.rs`) · [`bodies`] keeps the content of messages. In a simulated world SQLite runs inline on the
+//! goes to a reader (`*/readers.rs`), by [`Store::apart`] to one that is kept for the watch · [`bodies`] keeps the content of messages. In a simulated world SQLite runs inline on the
 //! calling task (`sqlite/inline.rs`). [`mod@transfer`] moves a whole store into another. [`contract`] says
 //! what every engine must do.
 //!
@@ -101,6 +101,16 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    lane: Lane,
+}
+
+/// Whose readers answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Those of everybody.
+    Shared,
+    /// One that is kept for those who must not wait behind everybody else.
+    Apart,
 }
 
 struct Shared {
@@ -171,6 +181,16 @@ impl Store {
                 faults: Faults::default(),
                 large_bodies,
             }),
+            lane: Lane::Shared,
+        }
+    }
+
+    /// The same rows by a reader that others do not use: who reads there does not wait behind them.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            lane: Lane::Apart,
         }
     }
 
@@ -237,8 +257,8 @@ impl Store {
         let _time = self.shared.faults.time_held();
         let work = async {
             match &self.shared.engine {
-                Engine::Sqlite(sqlite) => sqlite.read(queries).await,
-                Engine::Postgres(postgres) => postgres.read(queries).await,
+                Engine::Sqlite(sqlite) => sqlite.read(queries, self.lane).await,
+                Engine::Postgres(postgres) => postgres.read(queries, self.lane).await,
             }
         };
         match self.shared.world.clock.timeout(deadline, work).await {

@@ -23,7 +23,7 @@ use ground_world::World;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::line::{self, Answer, GroupBounds};
-use crate::{Options, Query, Row, StoreError, Unit};
+use crate::{Lane, Options, Query, Row, StoreError, Unit};
 use bell::Bell;
 use dialer::{Dialer, Role};
 use dust::Broom;
@@ -34,6 +34,7 @@ use writer::Writer;
 pub(crate) struct Postgres {
     writes: mpsc::Sender<line::Job>,
     reads: mpsc::Sender<readers::Job>,
+    reads_apart: mpsc::Sender<readers::Job>,
     panic_next: Arc<AtomicBool>,
     /// None where nothing is done that others could hear of.
     bell: Option<Bell>,
@@ -80,9 +81,12 @@ impl Postgres {
         };
         tokio::spawn(writer.serve(write_jobs));
         readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);
+        let (reads_apart, jobs) = mpsc::channel(options.waiting.max(1));
+        readers::start(&dialer, 1, options.rows_per_query, jobs);
         Ok(Self {
             writes,
             reads,
+            reads_apart,
             panic_next,
             bell: Some(Bell::hang(&dialer, world)),
         })
@@ -102,6 +106,7 @@ impl Postgres {
         readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);
         Ok(Self {
             writes,
+            reads_apart: reads.clone(),
             reads,
             panic_next: Arc::default(),
             bell: None,
@@ -134,14 +139,17 @@ impl Postgres {
         line::ask(&self.writes, unit).await
     }
 
-    pub(crate) async fn read(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+    pub(crate) async fn read(
+        &self,
+        queries: Vec<Query>,
+        lane: Lane,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let reads = match lane {
+            Lane::Shared => &self.reads,
+            Lane::Apart => &self.reads_apart,
+        };
         let (answer, wait) = oneshot::channel();
-        if self
-            .reads
-            .send(readers::Job { queries, answer })
-            .await
-            .is_err()
-        {
+        if reads.send(readers::Job { queries, answer }).await.is_err() {
             return Err(StoreError::Unavailable("the readers have ended".into()));
         }
         wait.await

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::bodies::LargeBodies;
 use crate::line::{self, GroupBounds};
-use crate::{Done, Options, Query, Row, StoreError, Unit};
+use crate::{Done, Lane, Options, Query, Row, StoreError, Unit};
 use checkpoint::{Bounds, Checkpoints};
 use connection::{Connection, Role};
 use inline::Inline;
@@ -32,6 +32,7 @@ pub(crate) enum Sqlite {
 pub(crate) struct Threads {
     writes: mpsc::Sender<line::Job>,
     reads: mpsc::Sender<readers::Job>,
+    reads_apart: mpsc::Sender<readers::Job>,
     panic_next: Arc<AtomicBool>,
 }
 
@@ -94,9 +95,13 @@ impl Sqlite {
         }
     }
 
-    pub(crate) async fn read(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+    pub(crate) async fn read(
+        &self,
+        queries: Vec<Query>,
+        lane: Lane,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
         match self {
-            Self::Threads(threads) => threads.read(queries).await,
+            Self::Threads(threads) => threads.read(queries, lane).await,
             Self::Inline(inline) => inline.read(&queries).await,
         }
     }
@@ -143,9 +148,13 @@ impl Threads {
             options.rows_per_query,
             read_jobs,
         )?;
+        let (reads_apart, jobs) = mpsc::channel(options.waiting.max(1));
+        let limit = options.rows_per_query;
+        readers::start(file, Role::Reader, 1, cache, limit, jobs)?;
         Ok(Self {
             writes,
             reads,
+            reads_apart,
             panic_next,
         })
     }
@@ -167,12 +176,17 @@ impl Threads {
         readers::start(file, Role::Looker, count, cache, limit, read_jobs)?;
         Ok(Self {
             writes,
+            reads_apart: reads.clone(),
             reads,
             panic_next: Arc::default(),
         })
     }
 
-    async fn read(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+    async fn read(&self, queries: Vec<Query>, lane: Lane) -> Result<Vec<Vec<Row>>, StoreError> {
+        let reads = match lane {
+            Lane::Shared => &self.reads,
+            Lane::Apart => &self.reads_apart,
+        };
         let (answer, wait) = oneshot::channel();
         let leaving = Leaving::default();
         let job = readers::Job {
@@ -180,7 +194,7 @@ impl Threads {
             answer,
             given_up: Arc::clone(&leaving.given_up),
         };
-        if self.reads.send(job).await.is_err() {
+        if reads.send(job).await.is_err() {
             return Err(StoreError::Unavailable("the readers have ended".into()));
         }
         wait.await

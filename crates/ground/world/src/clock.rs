@@ -107,6 +107,13 @@ impl Clock {
         (clock, control)
     }
 
+    pub(crate) fn is_simulated(&self) -> bool {
+        match &self.twin {
+            Twin::Real | Twin::Steered(_) => false,
+            Twin::Simulated(_) => true,
+        }
+    }
+
     /// The wall clock, UTC. For ages and deadlines that are written down; it can be stepped back and forth.
     pub fn now(&self) -> Time {
         Time::from_millis(match &self.twin {

@@ -8,8 +8,8 @@
 //!
 //! **The way through:** [`clock`] tells the time and waits · [`chance`] rolls dice · [`net`] connects ·
 //! [`dns`] asks for MX and addresses · [`tls`] secures a connection · [`disk`] keeps large bodies ·
-//! [`signal`] hears what the operating system asks · [`mishap`] lets tasks of a simulated
-//! node panic or hang. Each has a real and a simulated side behind one type; tests script
+//! [`signal`] hears what the operating system asks · [`pool`] has threads apart · [`supervise`] replaces tasks that fail ·
+//! [`mishap`] lets tasks of a simulated node panic or hang. Each has a real and a simulated side behind one type; tests script
 //! the simulated side through the [`Simulation`] handle.
 //!
 //! **Limits:** every wait on a peer or the DNS ends: [`net::CONNECT_TIMEOUT`], [`dns::LOOKUP_DEADLINE`],
@@ -59,7 +59,9 @@ pub mod disk;
 pub mod dns;
 pub mod mishap;
 pub mod net;
+pub mod pool;
 pub mod signal;
+pub mod supervise;
 pub mod tls;
 mod world;
 

@@ -37,6 +37,6 @@ mod tests;
 
 pub use doors::{Change, ListenError, StartError};
 pub use intake::{Intake, IntakeParts};
-pub use resume::resume;
+pub use resume::{RESUME_PULSE, resume};
 pub use server::{GRACE, Server, ServerParts};
 pub use submit::{Refused, Submission};

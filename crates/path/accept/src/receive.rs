@@ -1,10 +1,11 @@
 //! The accept loop of one listener: who comes in gets a task of his own, or hears why not.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ground_settings::{Listener, ListenerTls, Settings};
 use ground_world::net::Stream;
+use ground_world::supervise::Pulse;
 use tokio::io::AsyncWriteExt;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,12 @@ const TURNED_AWAY_MAX: usize = 256;
 /// A rest after a listener's own failure, so that a broken one does not spin.
 const LISTENER_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often a listener that nobody comes to shows that it lives, and notes the sessions that ended.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// It shows that it lives within this time.
+const PULSE: Duration = Duration::from_secs(60);
+
 /// Receives at one door for one listener. Owns its sessions, so that they end with it.
 pub(crate) struct Receiver {
     pub(crate) hall: Arc<Hall>,
@@ -33,50 +40,97 @@ pub(crate) struct Receiver {
     pub(crate) leave: CancellationToken,
 }
 
+/// What the accept loop works with: it can fail and be replaced, and no session notices.
+struct Reception {
+    hall: Arc<Hall>,
+    listener: Arc<Listener>,
+    door: Arc<Door>,
+    leave: CancellationToken,
+    inside: Arc<Mutex<Inside>>,
+}
+
+#[derive(Default)]
+struct Inside {
+    sessions: JoinSet<()>,
+    turned_away: JoinSet<()>,
+}
+
 impl Receiver {
     /// To the end of its last session.
     pub(crate) async fn receive(self) {
-        let mut sessions = JoinSet::new();
-        let mut turned_away = JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = self.closing.cancelled() => break,
-                Some(ended) = sessions.join_next() => { note(ended); continue }
-                Some(ended) = turned_away.join_next() => { note(ended); continue }
-                accepted = self.door.accept() => accepted,
-            };
-            match accepted {
-                Ok(stream) => self.admit(stream, &mut sessions, &mut turned_away),
-                Err(error) => {
-                    tracing::error!(listener = %self.listener.name, %error, "cannot accept connections; trying again");
-                    self.hall.intake.world().clock.sleep(LISTENER_PAUSE).await;
-                }
-            }
-        }
+        let inside = Arc::<Mutex<Inside>>::default();
+        let reception = Arc::new(Reception {
+            hall: self.hall.clone(),
+            listener: self.listener.clone(),
+            door: self.door,
+            leave: self.leave,
+            inside: inside.clone(),
+        });
+        let name = format!("listener {}", self.listener.name);
+        let supervisor = &self.hall.supervisor;
+        let kept = supervisor.keep(name, PULSE, move |pulse| {
+            let reception = reception.clone();
+            async move { reception.accept_all(pulse).await }
+        });
+        self.closing.cancelled().await;
+        kept.stop().await;
+        let mut sessions = std::mem::take(&mut hold(&inside).sessions);
         let hall = self.hall;
-        drop(self.door);
         tokio::select! {
             () = all_over(&mut sessions) => {}
             () = hall.stop.cancelled() => finish(&hall, sessions).await,
         }
     }
+}
+
+fn hold(inside: &Mutex<Inside>) -> MutexGuard<'_, Inside> {
+    // Nothing in here panics half way, so a poisoned lock guards whole data.
+    inside.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Reception {
+    async fn accept_all(&self, pulse: Pulse) {
+        let clock = self.hall.intake.world().clock.clone();
+        loop {
+            pulse.beat("accepting");
+            self.note_ended();
+            match clock.timeout(LOOK, self.door.accept()).await {
+                Ok(Ok(stream)) => self.admit(stream),
+                Ok(Err(error)) => {
+                    tracing::error!(listener = %self.listener.name, %error, "cannot accept connections; trying again");
+                    clock.sleep(LISTENER_PAUSE).await;
+                }
+                Err(_nobody) => {}
+            }
+        }
+    }
+
+    fn note_ended(&self) {
+        let mut inside = hold(&self.inside);
+        while let Some(ended) = inside.sessions.try_join_next() {
+            note(ended);
+        }
+        while let Some(ended) = inside.turned_away.try_join_next() {
+            note(ended);
+        }
+    }
 
     /// A place and a session for who came, or the reason why not.
-    fn admit(&self, stream: Stream, sessions: &mut JoinSet<()>, turned_away: &mut JoinSet<()>) {
+    fn admit(&self, stream: Stream) {
         let hall = self.hall.clone();
         let settings = hall.intake.settings();
         let listener = current(&settings, &self.listener);
+        let mut inside = hold(&self.inside);
         match hall.gate.enter(&listener, &settings.limits) {
             Ok(seat) => {
                 let session = Session::new(hall, listener, settings, self.leave.clone());
-                sessions.spawn(session.run(stream, seat));
+                inside.sessions.spawn(session.run(stream, seat));
             }
             Err(why) => {
                 tracing::warn!(listener = %listener.name, ?why, "too many sessions; turned one away");
                 let clear = listener.tls() != ListenerTls::Implicit;
-                if clear && turned_away.len() < TURNED_AWAY_MAX {
-                    turned_away.spawn(turn_away(hall, settings, stream));
+                if clear && inside.turned_away.len() < TURNED_AWAY_MAX {
+                    inside.turned_away.spawn(turn_away(hall, settings, stream));
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ground_world::supervise::Pulse;
 use path_categorize::{Asker, Decision, categorize, reports_on_late_list};
 use path_ledger::{Birth, LedgerError, NewMessage, NewRecipient, RouteResult, Routed, Unrouted};
 use tokio_util::sync::CancellationToken;
@@ -30,11 +31,15 @@ enum Pass {
     Done,
 }
 
+/// It shows that it lives within this time: each recipient is some questions and a write, each with its own deadline.
+pub const RESUME_PULSE: Duration = Duration::from_secs(180);
+
 /// Gives recipients that wait for the directory their way, until `stop`: at once when one was stored, by polling otherwise.
-pub async fn resume(intake: Intake, stop: CancellationToken) {
+pub async fn resume(intake: Intake, stop: CancellationToken, pulse: Pulse) {
     let clock = &intake.world().clock;
     loop {
-        let pass = intake.place_waiting().await.unwrap_or_else(|error| {
+        pulse.beat("placing");
+        let pass = intake.place_waiting(&pulse).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "recipients that wait for their way could not be placed");
             Pass::Done
         });
@@ -43,21 +48,24 @@ pub async fn resume(intake: Intake, stop: CancellationToken) {
         {
             continue;
         }
+        let pause = intake.settings().queue.poll_interval;
+        pulse.beat_within("waiting", pause + RESUME_PULSE);
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             () = intake.ledger().wakeups().next_categorizing() => {}
             // What a lost hint can delay a report by.
-            () = clock.sleep(intake.settings().queue.poll_interval) => {}
+            () = clock.sleep(pause) => {}
         }
     }
 }
 
 impl Intake {
-    async fn place_waiting(&self) -> Result<Pass, LedgerError> {
+    async fn place_waiting(&self, pulse: &Pulse) -> Result<Pass, LedgerError> {
         let due = self.ledger().categorizing_due(BATCH).await?;
         let full = due.len() >= usize::try_from(BATCH).unwrap_or(usize::MAX);
         for unrouted in &due {
+            pulse.beat("placing");
             let decision = self.who_is(unrouted).await;
             // One that could not be asked about says enough about the directory; the rest keeps its turn.
             let silent = matches!(decision, Decision::Later { .. });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ground_settings::{Endpoint, Settings};
+use ground_world::supervise::Supervisor;
 use ground_world::tls::TlsServer;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ pub struct ServerParts {
     pub tls: Option<TlsServer>,
     /// The folder of the configuration file: paths of Unix sockets start there.
     pub config_directory: PathBuf,
+    /// Who replaces what fails.
+    pub supervisor: Supervisor,
 }
 
 /// Listens and receives. Dropped, it ends all sessions at once, as a crash would; [`Server::stop`] lets them finish.
@@ -40,6 +43,7 @@ pub(crate) struct Hall {
     pub(crate) stop: CancellationToken,
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
+    pub(crate) supervisor: Supervisor,
 }
 
 impl Server {
@@ -55,6 +59,7 @@ impl Server {
             stop: CancellationToken::new(),
             gate: Gate::default(),
             guard: Guard::default(),
+            supervisor: parts.supervisor,
         });
         let mut doors = Doors::new(hall.clone(), parts.config_directory);
         doors.follow(&settings, || {}).await?;

@@ -153,7 +153,7 @@ impl Ledger {
         let mut composed = self.compose(&new, Claims::Handed)?;
         self.join_notices(&notices, &mut composed.unit)?;
         let unit = std::mem::take(&mut composed.unit);
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         self.accepted(&composed.recipients, &composed);
         self.discard_unneeded(&new.body, &composed.message).await;
         self.notices_stored(&notices);
@@ -165,7 +165,7 @@ impl Ledger {
     /// A body whose every recipient ended at once has no row, so its file goes too.
     async fn discard_unneeded(&self, body: &NewBody, message: &Message) {
         if let (NewBody::File(spooled), None) = (body, message.body) {
-            let discarded = self.book.store.discard_body_file(spooled.name()).await;
+            let discarded = self.store().discard_body_file(spooled.name()).await;
             if let Err(error) = discarded {
                 tracing::warn!(file = spooled.name(), %error, "left for the reconciler, as an orphan");
             }

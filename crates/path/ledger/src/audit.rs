@@ -62,6 +62,9 @@ pub struct Finding {
     pub kind: FindingKind,
     /// Which rows, in words.
     pub detail: String,
+    /// Of a tally: of which state and next hop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<(String, String)>,
 }
 
 crate::words! {
@@ -184,7 +187,7 @@ impl Ledger {
             Query::new(DEAD_CLAIMS, named()),
             Query::new(OVERDUE, vec![NAMED.into(), late.into()]),
         ];
-        let mut answers = self.book.store.read_snapshot(queries).await?.into_iter();
+        let mut answers = self.store().read_snapshot(queries).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         let totals = totals_of(&next())?;
         let (scan, tally, ended) = (counts(&next())?, counts(&next())?, counts(&next())?);
@@ -233,19 +236,26 @@ impl Ledger {
                         Some(format!("recipient {id} cannot be read: {error}"))
                     }
                 };
-                let kind = FindingKind::Damaged;
-                found.extend(detail.map(|detail| Finding { kind, detail }));
+                found.extend(detail.map(|detail| Finding {
+                    kind: FindingKind::Damaged,
+                    detail,
+                    of: None,
+                }));
             }
             let last = rows.last().filter(|_| rows.len() == A_PAGE as usize);
             let Some(last) = last.filter(|_| found.len() < NAMED as usize) else {
                 return Ok(found);
             };
-            after = (last.text(NEXT_HOP)?.into(), last.int(0)?);
+            // A hop that is no text stands among the findings, and nothing sensible stands behind it.
+            let Ok(hop) = last.text(NEXT_HOP) else {
+                return Ok(found);
+            };
+            after = (hop.into(), last.int(0)?);
         }
     }
 
     async fn stray_files(&self) -> Result<Vec<Finding>, LedgerError> {
-        let stray = match self.book.store.orphan_body_files().await {
+        let stray = match self.store().orphan_body_files().await {
             Ok(stray) => stray,
             // A store in memory has no files.
             Err(StoreError::Refused(_)) => Vec::new(),
@@ -257,6 +267,7 @@ impl Ledger {
                 "the file {} of {} octets belongs to no body",
                 file.name, file.size
             ),
+            of: None,
         };
         Ok(stray.into_iter().map(finding).collect())
     }
@@ -303,6 +314,7 @@ fn compare(scan: &Counts, tally: &Counts) -> Vec<Finding> {
             findings.push(Finding {
                 kind: FindingKind::Tally,
                 detail,
+                of: Some(of.clone()),
             });
         }
     }
@@ -318,6 +330,7 @@ fn too_many(ended: &Counts, ever: impl Fn(State) -> u64) -> Vec<Finding> {
             findings.push(Finding {
                 kind: FindingKind::Total,
                 detail: format!("{word}: {rows} rows, but only {total} ever"),
+                of: None,
             });
         }
     }
@@ -336,10 +349,12 @@ fn bodies(rows: &[Row]) -> Result<Vec<Finding>, StoreError> {
             0 => Finding {
                 kind: FindingKind::BodyWithoutUse,
                 detail: format!("body {id} belongs to no message and no mail"),
+                of: None,
             },
             _ => Finding {
                 kind: FindingKind::BodyReferences,
                 detail: format!("body {id} counts {refs} references, but has {used}"),
+                of: None,
             },
         })
     };
@@ -376,7 +391,8 @@ fn named_rows(rows: &[Row], kind: FindingKind) -> Result<Vec<Finding>, StoreErro
             | FindingKind::FileWithoutBody
             | FindingKind::Damaged => format!("row {id}"),
         };
-        Ok(Finding { kind, detail })
+        let of = None;
+        Ok(Finding { kind, detail, of })
     };
     rows.iter().map(finding).collect()
 }

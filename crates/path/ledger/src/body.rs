@@ -64,7 +64,7 @@ impl Ledger {
             return Ok(OpenBody::Ready(content.clone()));
         }
         let id = body.id;
-        let reader = self.book.store.read_body(id).await?;
+        let reader = self.store().read_body(id).await?;
         let reader = reader.ok_or_else(|| StoreError::Damaged(format!("body {id} is gone")))?;
         Ok(OpenBody::Stored(Box::new(reader)))
     }

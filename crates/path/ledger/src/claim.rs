@@ -198,7 +198,7 @@ impl Ledger {
                 limit.into(),
             ],
         );
-        let done = self.book.store.write(unit).await?;
+        let done = self.store().write(unit).await?;
         let rows: Vec<Row> = done.returned.into_iter().flatten().collect();
         if rows.is_empty() {
             return Ok(Vec::new());
@@ -280,8 +280,7 @@ impl Ledger {
             let ids = some.iter().copied().chain(fill).take(places);
             let values = ids.map(Value::from).collect();
             for row in self
-                .book
-                .store
+                .store()
                 .read(ground_store::Query::new(text, values))
                 .await?
             {
@@ -311,7 +310,7 @@ impl Ledger {
             let values = vec![(*key).into(), epoch.into(), reason.into(), alarm_at.into()];
             unit.write(HOLD_DAMAGED, values);
         }
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -369,7 +368,7 @@ impl Ledger {
 
     /// Runs a unit of one statement for each recipient, and says which of them changed.
     async fn reach(&self, unit: Unit, recipients: &[RecipientId]) -> Result<Reached, LedgerError> {
-        let done = self.book.store.write(unit).await?;
+        let done = self.store().write(unit).await?;
         let mut reached = Reached::default();
         for (id, changed) in recipients.iter().zip(done.changed) {
             match changed {

@@ -82,7 +82,7 @@ impl Ledger {
     /// Treats a row that cannot be read. Says how many were: 0 when the book did not take it; it is found again then.
     pub(crate) async fn damaged(&self, id: RecipientId, error: &StoreError) -> u64 {
         tracing::error!(recipient = %id, %error, "it cannot be read");
-        match self.book.store.write(self.damage_unit(id, error)).await {
+        match self.store().write(self.damage_unit(id, error)).await {
             Ok(_) => 1,
             Err(error) => {
                 tracing::error!(recipient = %id, %error, "it cannot be held either; trying again");

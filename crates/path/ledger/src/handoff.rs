@@ -11,12 +11,12 @@
 //!   slot.hand_over(job) -----------> Handovers::next() --> job + Place; dropping the Place makes room
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::{HopKey, Job};
+use crate::{HopKey, Job, RecipientId};
 
 /// Octets of bodies that jobs on their way keep in memory; the bodies of further ones are read from the store.
 pub const BODIES_MAX: usize = 64 << 20;
@@ -57,6 +57,8 @@ pub struct HandedOver {
 pub struct Place {
     gates: Arc<Gates>,
     hop: HopKey,
+    /// Its number: places are numbered as they are taken.
+    number: u64,
     /// Octets of the job's body in memory.
     octets: usize,
 }
@@ -83,7 +85,17 @@ struct Taken {
     by_hop: HashMap<HopKey, usize>,
     /// Hops known to be down or paused, or that the queue wants nothing more for.
     shut: HashSet<HopKey>,
+    /// The number of the last place that was taken.
+    last: u64,
+    /// Places whose job is not committed yet, or is about to be handed over.
+    reserved: BTreeMap<u64, HopKey>,
+    /// Whom the jobs on their way are for, by the number of their place.
+    on_the_way: BTreeMap<u64, Vec<RecipientId>>,
 }
+
+/// A moment between the taking of two places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
 
 impl Handoff {
     /// Both ends.
@@ -134,6 +146,42 @@ impl Handoff {
     pub fn open(&self, hop: &HopKey) {
         self.gates.hold().shut.remove(hop);
     }
+
+    /// This moment.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(self.gates.hold().last)
+    }
+
+    /// Next hops for which a place was taken before `mark` whose job was not handed over yet: it may be in the book already.
+    #[must_use]
+    pub fn reserved_before(&self, mark: Mark) -> Vec<HopKey> {
+        let taken = self.gates.hold();
+        let reserved = taken.reserved.range(..=mark.0);
+        reserved.map(|(_, hop)| hop.clone()).collect()
+    }
+
+    /// Whom the jobs are for that were handed over and have not left the queue's memory.
+    #[must_use]
+    pub fn on_the_way(&self) -> Vec<RecipientId> {
+        let taken = self.gates.hold();
+        taken.on_the_way.values().flatten().copied().collect()
+    }
+
+    /// Places that are counted as taken, less those that really are: 0, or something forgot to give one back.
+    #[must_use]
+    pub fn miscounted(&self) -> i64 {
+        let taken = self.gates.hold();
+        let real = taken.reserved.len() + taken.on_the_way.len();
+        let signed = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        signed(taken.all) - signed(real)
+    }
+
+    /// Counts the places that really are taken again.
+    pub fn recount(&self) {
+        let mut taken = self.gates.hold();
+        taken.all = taken.reserved.len() + taken.on_the_way.len();
+    }
 }
 
 impl Handovers {
@@ -158,6 +206,7 @@ impl Slot {
     /// Gives the job to the queue. When the queue is gone the job's claim ends by itself.
     pub fn hand_over(mut self, mut job: Job) {
         self.place.keep_body(&mut job);
+        self.place.sets_out(&job);
         let handed = HandedOver {
             job,
             place: self.place,
@@ -178,12 +227,24 @@ impl Place {
         }
         taken.all += 1;
         taken.by_hop.insert(hop.clone(), of_hop + 1);
+        taken.last += 1;
+        let number = taken.last;
+        taken.reserved.insert(number, hop.clone());
         drop(taken);
         Some(Place {
             gates: gates.clone(),
             hop: hop.clone(),
+            number,
             octets: 0,
         })
+    }
+
+    /// Its job is on its way.
+    fn sets_out(&self, job: &Job) {
+        let recipients = job.recipients.iter().map(|one| one.id).collect();
+        let mut taken = self.gates.hold();
+        taken.reserved.remove(&self.number);
+        taken.on_the_way.insert(self.number, recipients);
     }
 
     /// Lets the job keep its body in memory while there is room for it.
@@ -204,6 +265,8 @@ impl Drop for Place {
         let mut taken = self.gates.hold();
         taken.all = taken.all.saturating_sub(1);
         taken.octets = taken.octets.saturating_sub(self.octets);
+        taken.reserved.remove(&self.number);
+        taken.on_the_way.remove(&self.number);
         let left = taken
             .by_hop
             .get(&self.hop)

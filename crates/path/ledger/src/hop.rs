@@ -399,7 +399,7 @@ impl Ledger {
                 peer.into(),
             ],
         );
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -437,7 +437,7 @@ impl Ledger {
             "it answers",
         );
         unit.write(UP, vec![key.value(), self.now().as_millis().into()]);
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         self.wake_for(key);
         Ok(())
     }
@@ -467,7 +467,7 @@ impl Ledger {
             reason.into(),
         ];
         unit.write_exactly(1, PAUSE, values);
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -480,7 +480,7 @@ impl Ledger {
         unit.write_exactly(1, RESUME, vec![key.value(), self.now().as_millis().into()]);
         self.event(EventKind::HopResumed, by, key.to_string())
             .write(self.new_key(), &mut unit);
-        match self.book.store.write(unit).await {
+        match self.store().write(unit).await {
             Ok(_) => {
                 self.wake_for(key);
                 Ok(Resumed::Yes)
@@ -522,7 +522,7 @@ impl Ledger {
         text: impl Into<Cow<'static, str>>,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, StoreError> {
-        self.book.store.read(Query::new(text, values)).await
+        self.store().read(Query::new(text, values)).await
     }
 }
 

@@ -19,7 +19,7 @@
 //! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
 //! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
 //! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
-//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read · `listing`, `trace`, `audit` and
+//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs · `listing`, `trace`, `audit` and
 //! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
 //! them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not · `handoff` and
 //! `wakeups` are hints in memory, and nothing but hints · `clock` tells the time of the book · `words` declares closed sets.
@@ -31,6 +31,7 @@
 //! **Limits.** Named beside what they bound.
 
 mod accept;
+mod alarming;
 mod audit;
 mod body;
 mod claim;
@@ -57,7 +58,8 @@ mod operate;
 mod options;
 mod prune;
 mod recipient;
-mod rfc3339;
+mod reconcile;
+pub mod rfc3339;
 mod route;
 mod search;
 mod settle;
@@ -69,6 +71,7 @@ mod wakeups;
 mod words;
 
 pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
+pub use alarming::{DEAD_LETTER_NEWS, HeldKind, HeldRow, OurFault};
 pub use audit::{Audit, Finding, FindingKind};
 pub use body::{BodyRef, OpenBody};
 pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
@@ -76,7 +79,7 @@ pub use damage::DAMAGED;
 pub use envelope::{Envelope, Origin};
 pub use event::{Event, EventKind};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
-pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Place, Slot};
+pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Mark, Place, Slot};
 pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
 pub use id::{IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
@@ -87,6 +90,7 @@ pub use node::{Heartbeat, NODE_LEASE, NodeState, NodeStatus, SILENCE};
 pub use operate::{Act, ActResult, Preview, PreviewRow, Return, Verb};
 pub use options::{Duty, LedgerOptions, Patience};
 pub use recipient::{Claim, End, Hold, Recipient};
+pub use reconcile::{BodiesChecked, BodyCursor, HopPutRight, LiveClaim};
 pub use route::{RouteResult, Routed, Unrouted};
 pub use search::SEGMENT_WORDS;
 pub use settle::{Attempt, AttemptOutcome, Settled, Settlement, Step};
@@ -111,10 +115,11 @@ use id::IdSource;
 #[derive(Clone)]
 pub struct Ledger {
     book: Arc<Book>,
+    /// Where this handle reads and writes.
+    store: Store,
 }
 
 struct Book {
-    store: Store,
     world: World,
     options: RwLock<Arc<LedgerOptions>>,
     epoch: i64,
@@ -127,6 +132,7 @@ struct Book {
     ids: IdSource,
     fresh_bodies: FreshBodies,
     wakeups: Wakeups,
+    faults: alarming::Faults,
 }
 
 /// What was asked of the book and did not happen.
@@ -172,9 +178,10 @@ impl Ledger {
                 back_at: node.back_at.unwrap_or(started_at),
                 clock,
                 wakeups: Wakeups::default(),
-                store,
+                faults: alarming::Faults::default(),
                 world,
             }),
+            store,
         };
         let before = ledger.heartbeat_before();
         let away = before.map_or(0, |before| started_at.since(before).as_secs());
@@ -202,7 +209,16 @@ impl Ledger {
     /// The store it is written in.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.book.store
+        &self.store
+    }
+
+    /// The same book by readers that others do not use: who reads there does not wait behind them.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            book: self.book.clone(),
+            store: self.store.apart(),
+        }
     }
 
     /// This node's name.
@@ -288,7 +304,7 @@ enum Guarded {
 
 impl Ledger {
     async fn write_guarded(&self, unit: Unit) -> Result<Guarded, LedgerError> {
-        match self.book.store.write(unit).await {
+        match self.store().write(unit).await {
             Ok(_) => Ok(Guarded::Done),
             Err(StoreError::Conflict(_)) => Ok(Guarded::Escaped),
             Err(error) => Err(error.into()),

@@ -228,8 +228,7 @@ impl Ledger {
         let limit = filter.limit.unwrap_or(PAGE).min(PAGE_MAX);
         let (rest, values) = filter.condition(self.now()).page(limit);
         let rows = self
-            .book
-            .store
+            .store()
             .read(Query::new(format!("{LIST}{rest}"), values))
             .await?;
         let shown = |row: &Row| listed(row).unwrap_or_else(|error| damaged(row, &error));
@@ -252,7 +251,7 @@ impl Ledger {
             let condition = all.condition(self.now());
             (format!("{COUNT}{}", condition.text), condition.values)
         };
-        let rows = self.book.store.read(Query::new(text, values)).await?;
+        let rows = self.store().read(Query::new(text, values)).await?;
         let count = rows.first().map(|row| Columns::of(row).count());
         Ok(count.transpose()?.unwrap_or(0))
     }
@@ -263,7 +262,7 @@ impl Ledger {
     /// The store's.
     pub async fn queue_lines(&self) -> Result<Vec<QueueLine>, LedgerError> {
         let queries = vec![Query::new(TALLY, Vec::new()), Query::new(LINES, Vec::new())];
-        let mut answers = self.book.store.read_snapshot(queries).await?.into_iter();
+        let mut answers = self.store().read_snapshot(queries).await?.into_iter();
         let (tally, lines) = (
             answers.next().unwrap_or_default(),
             answers.next().unwrap_or_default(),

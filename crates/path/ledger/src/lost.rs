@@ -18,7 +18,7 @@ use wire_message::Time;
 use crate::deadline::{deadline_of_queued, deadline_with};
 use crate::event::EventKind;
 use crate::settle::AttemptOutcome;
-use crate::{HopKey, HopKind, Ledger, LedgerError, RecipientId};
+use crate::{HopKey, HopKind, Ledger, LedgerError, LiveClaim, RecipientId};
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +28,9 @@ pub const POISONED: &str = "deliver: ";
 
 /// Claims treated in one unit.
 const A_UNIT: i64 = 500;
+
+/// Claims looked up by one query.
+const A_QUERY: usize = 100;
 
 /// Characters kept of what a crash said.
 const ERROR_MAX: usize = 300;
@@ -114,6 +117,8 @@ enum End<'a> {
     Lost,
     /// Its attempt crashed in a process that lives and says how.
     Crashed { error: &'a str },
+    /// It is live, and nothing in the memory of its node accounts for it.
+    Unaccounted,
 }
 
 /// Whether an attempt had begun.
@@ -165,16 +170,50 @@ impl Ledger {
             .await
     }
 
+    /// Brings back live claims of this node that nothing in its memory accounts for, if they still are as they were seen. How
+    /// many, in sum.
+    ///
+    /// # Errors
+    /// The store's: the leases bring them back.
+    pub async fn unaccounted(&self, claims: &[LiveClaim]) -> Result<LostClaims, LedgerError> {
+        let mut sum = LostClaims::default();
+        for some in claims.chunks(A_QUERY) {
+            let text = format!("{OURS}{})", crate::places(2, some.len()));
+            let ids = some.iter().map(|claim| Value::from(claim.id));
+            let values = std::iter::once(self.epoch().into()).chain(ids).collect();
+            let rows = self.store().read(Query::new(text, values)).await?;
+            let now = rows.iter().map(Seen::of).collect::<Result<Vec<_>, _>>()?;
+            let as_seen = |seen: &Seen| {
+                let same = some.iter().find(|claim| claim.id.key() == seen.id);
+                same.is_some_and(|claim| claim.until.as_millis() == seen.until)
+            };
+            let lost: Vec<Seen> = now.into_iter().filter(as_seen).collect();
+            let part = self.bring_back_seen(&lost, End::Unaccounted).await?;
+            sum.found += part.found;
+            sum.queued += part.queued;
+            sum.held += part.held;
+        }
+        Ok(sum)
+    }
+
     async fn bring_back(&self, which: Query, end: End<'_>) -> Result<LostClaims, LedgerError> {
-        let rows = self.book.store.read(which).await?;
+        let rows = self.store().read(which).await?;
         let lost = rows.iter().map(Seen::of).collect::<Result<Vec<_>, _>>()?;
+        self.bring_back_seen(&lost, end).await
+    }
+
+    async fn bring_back_seen(
+        &self,
+        lost: &[Seen],
+        end: End<'_>,
+    ) -> Result<LostClaims, LedgerError> {
         if lost.is_empty() {
             return Ok(LostClaims::default());
         }
         let mut unit = Unit::new();
         let treated = lost.iter().map(|claim| self.treat(claim, end, &mut unit));
         let treated: Vec<Treated> = treated.collect();
-        let done = self.book.store.write(unit).await?;
+        let done = self.store().write(unit).await?;
         let mut sum = LostClaims {
             found: lost.len() as u64,
             ..LostClaims::default()
@@ -207,7 +246,7 @@ impl Ledger {
         }
         let (kind, detail) = match becomes {
             Becomes::Held => (EventKind::Held, verdict.hold_reason()),
-            Becomes::Queued => (EventKind::ClaimLost, verdict.words.clone()),
+            Becomes::Queued => (end.event(), verdict.words.clone()),
         };
         let (at, node) = (self.now().as_millis(), self.node_name());
         let event: [Value; 5] = [
@@ -275,6 +314,16 @@ impl Ledger {
     }
 }
 
+impl End<'_> {
+    /// What the history calls it.
+    fn event(self) -> EventKind {
+        match self {
+            End::Lost | End::Crashed { .. } => EventKind::ClaimLost,
+            End::Unaccounted => EventKind::Reconciled,
+        }
+    }
+}
+
 /// What becomes of a lost claim's recipient, and the place of the statement that says so.
 struct Treated {
     becomes: Becomes,
@@ -323,9 +372,9 @@ impl Seen {
 
     fn begun(&self, end: End<'_>) -> Begun {
         match (end, self.begun_at, self.suspicion) {
-            (End::Crashed { .. }, _, _) | (End::Lost, Some(_), _) => Begun::Yes,
-            (End::Lost, None, Some(_)) => Begun::No,
-            (End::Lost, None, None) => Begun::NobodyKnows,
+            (End::Crashed { .. }, _, _) | (End::Lost | End::Unaccounted, Some(_), _) => Begun::Yes,
+            (End::Lost | End::Unaccounted, None, Some(_)) => Begun::No,
+            (End::Lost | End::Unaccounted, None, None) => Begun::NobodyKnows,
         }
     }
 
@@ -338,21 +387,23 @@ impl Seen {
             (Begun::Yes, None) => before + 1,
         };
         let epoch = self.epoch;
+        let lost = match end {
+            End::Lost | End::Crashed { .. } => format!("the claim of epoch {epoch} was lost"),
+            End::Unaccounted => {
+                format!("nothing in memory accounted for the claim of epoch {epoch}")
+            }
+        };
         let what = match (end, begun) {
             (End::Crashed { error }, _) => format!("the attempt crashed: {error}"),
-            (End::Lost, Begun::Yes) => {
+            (End::Lost | End::Unaccounted, Begun::Yes) => {
                 let at = Time::from_millis(self.begun_at.unwrap_or_default());
-                format!(
-                    "the attempt that began at {at} never ended: the claim of epoch {epoch} was lost"
-                )
+                format!("the attempt that began at {at} never ended: {lost}")
             }
-            (End::Lost, Begun::No) => {
-                format!("the claim of epoch {epoch} was lost before an attempt began")
+            (End::Lost | End::Unaccounted, Begun::No) => {
+                format!("{lost} before an attempt began")
             }
-            (End::Lost, Begun::NobodyKnows) => {
-                format!(
-                    "the claim of epoch {epoch} was lost, and nobody knows whether an attempt had begun"
-                )
+            (End::Lost | End::Unaccounted, Begun::NobodyKnows) => {
+                format!("{lost}, and nobody knows whether an attempt had begun")
             }
         };
         let (outcome, result) = match (begun, self.is_for_a_mailbox()) {

@@ -266,7 +266,7 @@ impl Ledger {
             unit.join(self.clock_stepped(step));
         }
         let life = &self.book.life;
-        let done = match self.book.store.write(unit).await {
+        let done = match self.store().write(unit).await {
             Ok(done) => done,
             Err(error) => {
                 let mut trouble = life.trouble.lock().unwrap_or_else(PoisonError::into_inner);
@@ -352,7 +352,7 @@ impl Ledger {
         self.book.life.is_over();
         let mut unit = Unit::new();
         unit.write(STOPPED, self.signed());
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -412,7 +412,7 @@ impl Ledger {
             CAUGHT_UP,
             vec![self.node_name().into(), self.epoch().into()],
         );
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(())
     }
 
@@ -432,8 +432,7 @@ impl Ledger {
         actor: &str,
         detail: &str,
     ) -> Result<(), LedgerError> {
-        self.book
-            .store
+        self.store()
             .write(self.record_unit(kind, actor, detail))
             .await?;
         Ok(())

@@ -247,8 +247,7 @@ impl Ledger {
         // One more, to know whether there are more.
         let (rest, values) = filter.condition(self.now()).page(limit + 1);
         let found = self
-            .book
-            .store
+            .store()
             .read(Query::new(format!("{ROWS}{rest}"), values))
             .await?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -329,7 +328,7 @@ impl Ledger {
                 unit.write(HOP_NOW, vec![hop.into(), self.now().as_millis().into()]);
             }
         }
-        let done = self.book.store.write(unit).await?;
+        let done = self.store().write(unit).await?;
         for (row, changed) in rows.iter().zip(done.changed.chunks(2)) {
             match changed.first() {
                 Some(1..) => result.done += 1,

@@ -49,7 +49,7 @@ impl Ledger {
             self.event(EventKind::Pruned, "watch", detail)
                 .write(self.new_key(), &mut unit);
         }
-        self.book.store.write(unit).await?;
+        self.store().write(unit).await?;
         Ok(pruned)
     }
 
@@ -58,7 +58,7 @@ impl Ledger {
     /// # Errors
     /// The disk's and the store's.
     pub async fn remove_done_files(&self) -> Result<usize, LedgerError> {
-        Ok(self.book.store.remove_done_files().await?)
+        Ok(self.store().remove_done_files().await?)
     }
 
     /// Removes files that a crash left between a body's file and its row: those that no row names, and that were last
@@ -69,10 +69,10 @@ impl Ledger {
     pub async fn remove_orphan_files(&self, before: Time) -> Result<usize, LedgerError> {
         let mut removed = 0;
         // What another node's crash has left was perhaps written after this one started; nobody writes so slowly.
-        let all = self.book.store.is_shared();
-        for orphan in self.book.store.orphan_body_files().await? {
+        let all = self.store().is_shared();
+        for orphan in self.store().orphan_body_files().await? {
             if all || orphan.modified < before {
-                self.book.store.discard_body_file(&orphan.name).await?;
+                self.store().discard_body_file(&orphan.name).await?;
                 removed += 1;
             }
         }

@@ -3,11 +3,19 @@
 use serde::{Deserialize, Deserializer, Serializer, de};
 use wire_message::Time;
 
-pub(crate) fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a moment.
+///
+/// # Errors
+/// The writer's.
+pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }
 
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+/// Reads a moment.
+///
+/// # Errors
+/// The text is none.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(de::Error::custom)
 }

@@ -151,7 +151,7 @@ impl Ledger {
             Query::new(DUE, vec![Value::from(limit)]),
             Query::new(SEGMENT, vec![]),
         ];
-        let mut answers = self.book.store.read_snapshot(queries).await?.into_iter();
+        let mut answers = self.store().read_snapshot(queries).await?.into_iter();
         let due = answers.next().unwrap_or_default();
         if due.is_empty() {
             return Ok(0);
@@ -161,10 +161,7 @@ impl Ledger {
             Some(full) => full.int(0)? + 1,
             None => 1,
         };
-        self.book
-            .store
-            .write(Batch::read(&due)?.unit(segment))
-            .await?;
+        self.store().write(Batch::read(&due)?.unit(segment)).await?;
         Ok(due.len() as u64)
     }
 
@@ -180,7 +177,7 @@ impl Ledger {
         let mut unit = Unit::new();
         unit.write(REMOVE_WORDS, vec![segment.into(), limit.into()]);
         unit.write(REMOVE_SEGMENT, vec![segment.into()]);
-        let done = self.book.store.write(unit).await?;
+        let done = self.store().write(unit).await?;
         Ok(done.changed.iter().sum())
     }
 }

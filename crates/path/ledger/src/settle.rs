@@ -184,7 +184,7 @@ impl Ledger {
     /// [`StoreError::Unavailable`] it is not known whether it is in the book, and settling again tells.
     pub async fn settle(&self, settlement: Settlement) -> Result<Settled, LedgerError> {
         let unit = self.settlement_unit(&settlement)?;
-        let written = self.book.store.write(unit).await;
+        let written = self.store().write(unit).await;
         match written {
             Ok(_) => {
                 self.settled(&settlement);
@@ -335,8 +335,7 @@ impl Ledger {
         let ids = steps.iter().map(|(id, _)| Value::from(*id));
         let values = std::iter::once(epoch).chain(ids).collect();
         let found = self
-            .book
-            .store
+            .store()
             .read(ground_store::Query::new(text, values))
             .await?;
         let ours = found

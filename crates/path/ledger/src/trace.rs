@@ -221,7 +221,7 @@ impl Ledger {
         let queries = queries
             .map(|text| Query::new(text, vec![Value::from(id)]))
             .to_vec();
-        let mut answers = self.book.store.read_snapshot(queries).await?.into_iter();
+        let mut answers = self.store().read_snapshot(queries).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         let (message, recipients, attempts, events, reports) =
             (next(), next(), next(), next(), next());

@@ -63,7 +63,7 @@ impl Ledger {
         }
         self.wakeups().queued(hop);
         if self.nodes_at_work() > 1 {
-            self.book.store.tell_others(hop.as_str());
+            self.store().tell_others(hop.as_str());
         }
     }
 
@@ -74,14 +74,14 @@ impl Ledger {
         }
         self.wakeups().categorizing();
         if self.nodes_at_work() > 1 {
-            self.book.store.tell_others(CATEGORIZING);
+            self.store().tell_others(CATEGORIZING);
         }
     }
 
     /// Rings here for what other nodes have queued. Never ends.
     pub async fn hear_neighbours(&self) {
         loop {
-            let word = self.book.store.next_word().await;
+            let word = self.store().next_word().await;
             if word == CATEGORIZING {
                 self.wakeups().categorizing();
             } else if let Ok(hop) = word.parse() {

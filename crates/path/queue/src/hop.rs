@@ -1,26 +1,27 @@
 //! One next hop at work: claims, workers, pace, and what is known of its health. One task for each hop with something to do.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ground_settings::Settings;
-use path_ledger::{HopKey, HopState, HopStatus, Job};
+use ground_world::supervise::Pulse;
+use path_ledger::{HopKey, HopState, HopStatus, Job, MessageId};
 use tokio::sync::Notify;
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use wire_message::Time;
 use wire_smtp::reply::Reply;
 
 use crate::Shared;
+use crate::crew::{Crew, Ended};
 use crate::leases::Held;
 use crate::lists::{Counted, Lists, Ready, recipients};
 use crate::pace::Pace;
 use crate::retry::{Failed, Trouble, wait};
+use crate::settle::SETTLE_MAX;
 use crate::suspects::Stand;
 use crate::way::{Astray, terms};
-use crate::worker::{self, Conveyance, Failure, NoConveyance, Worker, WorkerEnd};
+use crate::worker::{self, Conveyance, Failure, NoConveyance, WorkerEnd, opening_limit};
 
 /// Sessions in a row that broke in their first transaction before the hop counts as down: one may be the message's fault.
 pub const TROUBLES_MAX: u32 = 3;
@@ -37,9 +38,15 @@ const PERMIT_PAUSE: Duration = Duration::from_millis(20);
 /// How often a hop at work is looked up in the book: a person may have paused it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The longest step of a hop's task but the opening of a session: some questions and writes, each within the store's own
+/// deadline. One that takes longer hangs.
+const STEP_MAX: Duration = Duration::from_secs(180);
+
 /// One next hop.
 pub(crate) struct Hop {
     pub(crate) key: HopKey,
+    /// Of its task.
+    pub(crate) pulse: Pulse,
     lists: Mutex<Lists>,
     pace: Mutex<Pace>,
     pub(crate) health: Mutex<Health>,
@@ -50,7 +57,7 @@ pub(crate) struct Hop {
     /// More may wait in the book than is here.
     more: AtomicBool,
     /// Workers, and those of them that have a job in hand.
-    workers: AtomicUsize,
+    pub(crate) workers: AtomicUsize,
     pub(crate) busy: AtomicUsize,
 }
 
@@ -92,9 +99,10 @@ pub(crate) enum Rest {
 
 impl Hop {
     /// A hop that nobody works for yet.
-    pub(crate) fn new(key: HopKey, cause: Cause) -> Arc<Hop> {
+    pub(crate) fn new(shared: &Shared, key: HopKey, cause: Cause) -> Arc<Hop> {
         Arc::new(Hop {
             key,
+            pulse: Pulse::new(&shared.ledger.world().clock, STEP_MAX),
             lists: Mutex::default(),
             pace: Mutex::new(Pace::new(1, 1)),
             health: Mutex::new(Health {
@@ -134,6 +142,16 @@ impl Hop {
             self.bell.notify_one();
         }
         Some(ready)
+    }
+
+    /// The messages that wait for a connection.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        hold(&self.lists).messages()
+    }
+
+    /// Lets go of jobs whose claims are not ours any more, and of one that is to be forgotten.
+    pub(crate) fn prune(&self, forgotten: Option<MessageId>) -> usize {
+        hold(&self.lists).prune(forgotten).len()
     }
 
     /// With fewer jobs than this, connections would soon stand idle.
@@ -186,10 +204,9 @@ pub(crate) fn ready(shared: &Shared, job: Job) -> Ready {
 pub(crate) async fn run(hop: Arc<Hop>, shared: Arc<Shared>) -> Rest {
     let next_look = shared.ledger.world().clock.instant() + LOOK_EVERY;
     let mut task = Task {
+        crew: Crew::new(hop.clone(), shared.clone()),
         hop,
         shared,
-        workers: JoinSet::new(),
-        in_hand: HashMap::new(),
         verdict: None,
         next_look,
     };
@@ -199,15 +216,10 @@ pub(crate) async fn run(hop: Arc<Hop>, shared: Arc<Shared>) -> Rest {
     rest
 }
 
-/// The lease of the job a worker has in hand: kept also when the worker dies, until the book knows.
-pub(crate) type InHand = Arc<Mutex<Option<Held>>>;
-
 struct Task {
     hop: Arc<Hop>,
     shared: Arc<Shared>,
-    workers: JoinSet<WorkerEnd>,
-    /// What each worker has in hand, for when it panics.
-    in_hand: HashMap<Id, InHand>,
+    crew: Crew,
     /// There is no way, for good: what is claimed fails with these words.
     verdict: Option<Reply>,
     next_look: Instant,
@@ -237,7 +249,7 @@ impl Task {
             Err(rest) => return rest,
         };
         if let Some(conveyance) = first {
-            self.spawn(Some(conveyance));
+            self.crew.spawn(Some(conveyance));
         }
         self.work().await
     }
@@ -266,6 +278,8 @@ impl Task {
         if !worker::may_try(&self.shared, status).await {
             return Err(Rest::Idle);
         }
+        let limit = opening_limit(&settings);
+        self.hop.pulse.beat_within("opening", limit);
         match worker::convey(&self.hop, &self.shared, &settings).await {
             Ok(conveyance) => Ok(Some(conveyance)),
             Err(NoConveyance::Final(reply)) => {
@@ -278,6 +292,9 @@ impl Task {
 
     async fn work(&mut self) -> Rest {
         loop {
+            self.hop.pulse.beat("at work");
+            self.crew.replace_hung().await;
+            self.hop.prune(None);
             if self.shared.stopping.is_cancelled() {
                 self.let_workers_end().await;
                 return Rest::Idle;
@@ -290,7 +307,7 @@ impl Task {
             self.refill().await;
             self.refuse_all().await;
             self.spawn_workers();
-            if self.workers.is_empty() && hold(&self.hop.lists).close_if_empty() {
+            if self.crew.is_empty() && hold(&self.hop.lists).close_if_empty() {
                 return self.rested().await;
             }
             match self.wait().await {
@@ -302,13 +319,16 @@ impl Task {
 
     async fn wait(&mut self) -> Course {
         let clock = self.shared.ledger.world().clock.clone();
-        let without_permit = self.workers.is_empty();
+        // Suspects that wait for the stand need no permit yet.
+        let waits = self.hop.waiting(&self.shared.stand) > 0;
+        let without_permit = self.crew.is_empty() && waits;
         tokio::select! {
             biased;
-            Some(ended) = self.workers.join_next_with_id() => self.ended(ended).await,
+            Some(ended) = self.crew.join_next() => self.ended(ended).await,
             () = self.shared.stopping.cancelled() => Course::On,
             () = self.hop.bell.notified() => Course::On,
             () = clock.sleep_until_instant(self.next_look) => Course::On,
+            () = self.shared.stand.freed(), if !waits => Course::On,
             () = clock.sleep(PERMIT_PAUSE), if without_permit => Course::On,
         }
     }
@@ -349,6 +369,7 @@ impl Task {
         }
         let limit = self.batch();
         let now = self.shared.ledger.now();
+        let _claiming = self.shared.leases.claiming(&hop.key);
         let jobs = match self.shared.ledger.claim(&hop.key, limit, now).await {
             Ok(jobs) => jobs,
             Err(error) => {
@@ -397,49 +418,17 @@ impl Task {
         hold(&self.hop.pace).bound(max);
         let limit = usize::try_from(hold(&self.hop.pace).limit()).unwrap_or(usize::MAX);
         let wanted = self.hop.busy.load(Ordering::Relaxed) + self.hop.waiting(&self.shared.stand);
-        while self.workers.len() < limit.min(wanted) {
-            if !self.spawn(None) {
+        while self.crew.len() < limit.min(wanted) {
+            if !self.crew.spawn(None) {
                 return;
             }
         }
     }
 
-    /// Whether there was a permit.
-    fn spawn(&mut self, first: Option<Conveyance>) -> bool {
-        let Some(permit) = self.shared.permits.take(&self.hop.key) else {
-            return false;
-        };
-        let in_hand = InHand::default();
-        let worker = Worker {
-            hop: self.hop.clone(),
-            shared: self.shared.clone(),
-            permit,
-            in_hand: in_hand.clone(),
-        };
-        let task = self.workers.spawn(worker.run(first));
-        self.in_hand.insert(task.id(), in_hand);
-        self.count_workers();
-        true
-    }
-
-    fn count_workers(&self) {
-        self.hop
-            .workers
-            .store(self.workers.len(), Ordering::Relaxed);
-    }
-
     /// A worker ended.
-    async fn ended(&mut self, ended: Result<(Id, WorkerEnd), JoinError>) -> Course {
-        self.count_workers();
-        let end = match ended {
-            Ok((id, end)) => {
-                self.in_hand.remove(&id);
-                end
-            }
-            Err(error) => {
-                self.crashed(error).await;
-                return Course::On;
-            }
+    async fn ended(&mut self, ended: Ended) -> Course {
+        let Some(end) = self.crew.ended(ended).await else {
+            return Course::On;
         };
         match end {
             WorkerEnd::Idle | WorkerEnd::SteppedBack => Course::On,
@@ -450,7 +439,7 @@ impl Task {
             WorkerEnd::NoSession(failure) => {
                 self.hop.trouble();
                 // While others still have a session, this was only one connection too many.
-                match self.workers.is_empty() {
+                match self.crew.is_empty() {
                     true => Course::Ends(self.down(failure).await),
                     false => Course::On,
                 }
@@ -467,22 +456,6 @@ impl Task {
                     false => Course::On,
                 }
             }
-        }
-    }
-
-    /// Its message alone pays for it: the book hears of it, or its lease ends.
-    async fn crashed(&mut self, error: JoinError) {
-        let in_hand = self.in_hand.remove(&error.id());
-        let held = in_hand.and_then(|slot| hold(&slot).take());
-        let recipients = held.as_ref().map(Held::recipients).unwrap_or_default();
-        let words = panic_words(error);
-        tracing::error!(hop = %self.hop.key, ?recipients, error = words, "an attempt crashed");
-        if recipients.is_empty() {
-            return;
-        }
-        let told = self.shared.ledger.attempt_crashed(&recipients, &words);
-        if let Err(error) = told.await {
-            tracing::warn!(hop = %self.hop.key, %error, "a crash could not be recorded; the lease will bring the message back");
         }
     }
 
@@ -505,8 +478,10 @@ impl Task {
         let retry_at = self.shared.ledger.now() + wait(failed, jitter);
         let said = failure.reply.to_string();
         if failure.ours {
+            self.shared.ledger.fault_of_ours(&key, &said);
             tracing::error!(hop = %key, said, "a next hop cannot be used by our own fault");
         } else {
+            self.shared.ledger.no_fault_of_ours(&key);
             tracing::info!(hop = %key, said, failures, %retry_at, "a next hop is down");
         }
         let down = self
@@ -540,6 +515,9 @@ impl Task {
         };
         let all = hold(&self.hop.lists).drain();
         for ready in all {
+            self.hop
+                .pulse
+                .beat_within("refusing", SETTLE_MAX + STEP_MAX);
             worker::refuse(&self.shared, ready, &reply).await;
         }
     }
@@ -557,31 +535,20 @@ impl Task {
 
     async fn let_workers_end(&mut self) {
         self.give_back().await;
+        let clock = self.shared.ledger.world().clock.clone();
         self.hop.work.notify_waiters();
-        while let Some(ended) = self.workers.join_next_with_id().await {
-            match ended {
-                Ok((id, _)) => {
-                    self.in_hand.remove(&id);
+        while !self.crew.is_empty() {
+            self.hop.pulse.beat("letting workers end");
+            tokio::select! {
+                biased;
+                Some(ended) = self.crew.join_next() => {
+                    self.crew.ended(ended).await;
+                    self.hop.work.notify_waiters();
                 }
-                Err(error) => self.crashed(error).await,
+                () = clock.sleep(LOOK_EVERY) => self.crew.replace_hung().await,
             }
-            self.hop.work.notify_waiters();
         }
-        self.count_workers();
     }
-}
-
-/// What a task said when it panicked.
-fn panic_words(error: JoinError) -> String {
-    let display = error.to_string();
-    let Ok(payload) = error.try_into_panic() else {
-        return display;
-    };
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or(display)
 }
 
 impl Failure {

@@ -25,15 +25,20 @@
 //! **Limits.** `[queue]`: `max_concurrent_attempts`, `hop_initial_concurrency`, `hop_max_concurrency`, `ready_limit`;
 //! [`SETTLES_MAX`], [`TROUBLES_MAX`].
 
+mod crew;
 mod decide;
 mod hop;
+mod hops;
 mod leases;
 mod lists;
 mod pace;
 mod permits;
+mod post;
+mod reconcile;
 mod retry;
 mod scheduler;
 mod settle;
+mod settlements;
 mod suspects;
 mod way;
 mod worker;
@@ -48,16 +53,18 @@ use std::time::Duration;
 
 use ground_directory::Directory;
 use ground_settings::Settings;
+use ground_world::supervise::{Kept, Pulse, Supervisor};
 use path_deliver::mailbox::Door;
-use path_ledger::{Handoff, HandoffLimits, Ledger};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use path_ledger::{Handoff, HandoffLimits, Handovers, Ledger, MessageId};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use hops::Hops;
 use leases::Leases;
 use permits::Permits;
 use settle::Settler;
+use settlements::Settlements;
 use suspects::Stand;
 
 /// What a queue works with.
@@ -71,14 +78,17 @@ pub struct QueueParts {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// The folder that relative paths in the settings start from.
     pub config_folder: PathBuf,
+    /// Who replaces what fails.
+    pub supervisor: Supervisor,
 }
 
 /// A running queue. Dropping it ends its tasks at once, as a crash would.
 pub struct Queue {
     shared: Arc<Shared>,
     handoff: Handoff,
-    scheduler: JoinHandle<()>,
-    renewal: JoinHandle<()>,
+    scheduler: Kept,
+    #[expect(dead_code, reason = "held for their drop")]
+    others: [Kept; 2],
 }
 
 /// What all tasks of a queue share.
@@ -92,13 +102,20 @@ pub(crate) struct Shared {
     pub(crate) stand: Stand,
     pub(crate) settler: Settler,
     pub(crate) handoff: Handoff,
+    /// The queue's end of it, for whoever schedules.
+    pub(crate) handovers: Mutex<Handovers>,
+    pub(crate) hops: Hops,
+    pub(crate) supervisor: Supervisor,
     /// Recipients in ready lists.
     pub(crate) ready: Arc<AtomicUsize>,
     /// No new attempt begins.
     pub(crate) stopping: CancellationToken,
     /// Everything ends at once.
     pub(crate) abort: CancellationToken,
-    /// Settlements under way.
+    /// The tasks of next hops.
+    pub(crate) hop_tasks: TaskTracker,
+    /// Settlements under way, and their tasks.
+    pub(crate) settlements: Settlements,
     pub(crate) settles: TaskTracker,
 }
 
@@ -125,19 +142,42 @@ impl Queue {
             settings: parts.settings,
             config_folder: parts.config_folder,
             handoff: handoff.clone(),
+            handovers: Mutex::new(handovers),
+            hops: Hops::default(),
+            supervisor: parts.supervisor,
             ready: Arc::default(),
             stopping: CancellationToken::new(),
             abort: CancellationToken::new(),
+            hop_tasks: TaskTracker::new(),
+            settlements: Settlements::default(),
             settles: TaskTracker::new(),
         });
-        let scheduler = tokio::spawn(scheduler::run(shared.clone(), handovers));
-        let renewal = tokio::spawn(leases::renew_for_ever(shared.clone()));
         Queue {
+            scheduler: keep(&shared, "scheduler", scheduler::PULSE, scheduler::run),
+            others: [
+                keep(
+                    &shared,
+                    "leases",
+                    leases::RENEWAL_PULSE,
+                    leases::renew_for_ever,
+                ),
+                keep(
+                    &shared,
+                    "reconciler of memory",
+                    reconcile::PULSE,
+                    reconcile::run,
+                ),
+            ],
             shared,
             handoff,
-            scheduler,
-            renewal,
         }
+    }
+
+    /// Memory loses the jobs of a message that wait for a connection, as by a defect of ours. How many. For tests.
+    #[doc(hidden)]
+    pub fn forget(&self, message: MessageId) -> usize {
+        let hops = self.shared.hops.at_work();
+        hops.iter().map(|hop| hop.prune(Some(message))).sum()
     }
 
     /// Where those who accept mail hand it over.
@@ -149,13 +189,12 @@ impl Queue {
     /// Stops in good order: no new attempt begins, attempts under way have `grace` to end, what was claimed and not begun
     /// goes back. What is not done in time ends as in a crash: its lease brings it back.
     pub async fn stop(mut self, grace: Duration) {
+        self.scheduler.may_end();
         self.shared.stopping.cancel();
         self.shared.settles.close();
         let clock = self.shared.ledger.world().clock.clone();
         let done = async {
-            if let Err(error) = (&mut self.scheduler).await {
-                tracing::error!(%error, "the scheduler ended badly");
-            }
+            self.scheduler.ended().await;
             self.shared.settles.wait().await;
         };
         if clock.timeout(grace, done).await.is_err() {
@@ -167,9 +206,18 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.shared.abort.cancel();
-        self.scheduler.abort();
-        self.renewal.abort();
     }
+}
+
+/// Keeps a task of the queue for as long as the queue lives.
+fn keep<W, F>(shared: &Arc<Shared>, name: &'static str, limit: Duration, work: W) -> Kept
+where
+    W: Fn(Arc<Shared>, Pulse) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let kept = shared.clone();
+    let supervisor = &shared.supervisor;
+    supervisor.keep(name, limit, move |pulse| work(kept.clone(), pulse))
 }
 
 /// A hop may have twice the messages in memory that it has connections at most; all hops together `ready_limit`.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use path_ledger::{Job, Place, RecipientId};
+use path_ledger::{Job, MessageId, Place, RecipientId};
 
 use crate::leases::Held;
 use crate::suspects::{OnStand, Stand, must_be_alone};
@@ -123,6 +123,34 @@ impl Lists {
         lines.into_iter().flat_map(|line| line.drain(..)).collect()
     }
 
+    /// The messages in them.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let all = [&self.fresh, &self.retries, &self.suspects];
+        let all = all.into_iter().flatten();
+        all.map(|ready| ready.job.message.to_string()).collect()
+    }
+
+    /// Takes out jobs whose claims are not ours any more, and one that is to be forgotten.
+    pub(crate) fn prune(&mut self, forgotten: Option<MessageId>) -> Vec<Ready> {
+        let mut out = Vec::new();
+        for line in [&mut self.fresh, &mut self.retries, &mut self.suspects] {
+            let goes = |ready: &Ready| {
+                let named = Some(ready.job.message) == forgotten;
+                named || ready.held.is_disowned()
+            };
+            if !line.iter().any(goes) {
+                continue;
+            }
+            for ready in std::mem::take(line) {
+                match goes(&ready) {
+                    true => out.push(ready),
+                    false => line.push_back(ready),
+                }
+            }
+        }
+        out
+    }
+
     /// Takes nothing more, if nothing is left.
     pub(crate) fn close_if_empty(&mut self) -> bool {
         if self.len() == 0 {
@@ -163,6 +191,11 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.counter.fetch_sub(self.n, Ordering::Relaxed);
+        let less = |now: usize| Some(now.saturating_sub(self.n));
+        // It always says yes.
+        let counted = self
+            .counter
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        debug_assert!(counted.is_ok(), "a count always goes down");
     }
 }

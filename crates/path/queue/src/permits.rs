@@ -1,6 +1,7 @@
 //! Attempts at one time to all hops together, shared so that no hop can take them all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use path_ledger::HopKey;
@@ -18,11 +19,12 @@ struct Book {
     by_hop: HashMap<HopKey, usize>,
 }
 
-/// One connection's right to be; given back when dropped.
+/// One connection's right to be; given back when dropped, if not before.
 #[derive(Debug)]
 pub(crate) struct Permit {
     permits: Permits,
     hop: HopKey,
+    given_back: AtomicBool,
 }
 
 impl Permits {
@@ -50,6 +52,7 @@ impl Permits {
         Some(Permit {
             permits: self.clone(),
             hop: hop.clone(),
+            given_back: AtomicBool::new(false),
         })
     }
 
@@ -62,6 +65,22 @@ impl Permits {
     pub(crate) fn are_gone(&self) -> bool {
         let book = self.hold();
         book.used >= book.total
+    }
+
+    /// Permits in use.
+    pub(crate) fn used(&self) -> usize {
+        self.hold().used
+    }
+
+    /// So many are in use, whatever was counted.
+    pub(crate) fn recount(&self, by_hop: &BTreeMap<HopKey, usize>) {
+        let mut book = self.hold();
+        book.used = by_hop.values().sum();
+        book.by_hop = by_hop
+            .iter()
+            .filter(|(_, used)| **used > 0)
+            .map(|(hop, used)| (hop.clone(), *used))
+            .collect();
     }
 
     fn hold(&self) -> MutexGuard<'_, Book> {
@@ -91,6 +110,16 @@ impl Book {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl Permit {
+    /// Once is enough.
+    pub(crate) fn give_back(&self) {
+        if self.given_back.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let mut book = self.permits.hold();
         book.used = book.used.saturating_sub(1);
         let own = book

@@ -66,7 +66,9 @@ impl Settler {
         settling.ready.held.work_for(SETTLE_MAX);
         let all = std::mem::take(&mut settling.decisions);
         for alarm in all.iter().filter_map(|one| one.alarm.as_deref()) {
-            tracing::error!(message = %settling.ready.job.message, alarm, "an attempt failed by our own fault");
+            let job = &settling.ready.job;
+            self.ledger.fault_of_ours(&job.next_hop, alarm);
+            tracing::error!(message = %job.message, alarm, "an attempt failed by our own fault");
         }
         let (unknown, known): (Vec<_>, Vec<_>) = all
             .into_iter()

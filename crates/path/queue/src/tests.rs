@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ground_directory::{Change, NewPassword};
 use ground_store::bodies::NewBody;
 use ground_store::{Options, Query, Row, Store, StoreError, Unit};
+use ground_world::clock::Clock;
 use ground_world::net::Fault;
 use ground_world::{Simulation, World};
 use path_ledger::{
@@ -28,6 +29,7 @@ mod peer;
 mod hops;
 mod mailbox;
 mod many;
+mod memory;
 mod messages;
 mod threads;
 
@@ -46,6 +48,7 @@ struct House {
     directory: Directory,
     settings: watch::Sender<Arc<Settings>>,
     queue: Option<Queue>,
+    supervisor: Supervisor,
 }
 
 async fn house(toml: &str) -> House {
@@ -74,6 +77,7 @@ async fn house_in(world: World, simulation: Simulation, text: &str) -> House {
     let options = ground_directory::Options::default();
     let directory = Directory::open(store.clone(), world.clone(), &options);
     House {
+        supervisor: Supervisor::new(world.clock.clone()),
         world,
         simulation,
         store,
@@ -105,23 +109,27 @@ fn mail(to: &str) -> Mail {
 }
 
 /// What the watch does for a node.
-async fn signs_of_life(ledger: Ledger) {
+async fn signs_of_life(ledger: Ledger, clock: Clock) {
     loop {
-        if let Err(error) = ledger.heartbeat().await {
-            tracing::debug!(%error, "no sign of life");
+        let beat = ledger.clone();
+        let beat = tokio::spawn(async move { beat.heartbeat().await });
+        match clock.timeout(seconds(1), beat).await {
+            Ok(Ok(Ok(_))) => {}
+            unwell => tracing::debug!(?unwell, "no sign of life"),
         }
-        ledger.world().clock.sleep(seconds(1)).await;
+        clock.sleep(seconds(1)).await;
     }
 }
 
 impl House {
     fn start(&mut self) {
-        tokio::spawn(signs_of_life(self.ledger.clone()));
+        tokio::spawn(signs_of_life(self.ledger.clone(), self.world.clock.clone()));
         self.queue = Some(Queue::start(QueueParts {
             ledger: self.ledger.clone(),
             directory: self.directory.clone(),
             settings: self.settings.subscribe(),
             config_folder: PathBuf::from("/etc/postrider"),
+            supervisor: self.supervisor.clone(),
         }));
     }
 

@@ -20,10 +20,11 @@ use wire_smtp::reply::Reply;
 
 use crate::Shared;
 use crate::decide::{Hand, Policy, decide};
-use crate::hop::{Hop, InHand, Shown, hold};
+use crate::hop::{Hop, Shown, hold};
 use crate::lists::Ready;
-use crate::permits::Permit;
+use crate::post::{Post, Stage};
 use crate::settle::{Outcome, SETTLE_MAX, Settling};
+use crate::settlements;
 use crate::suspects::begin;
 use crate::way::{course, terms};
 
@@ -33,12 +34,24 @@ const LIFELESS_PAUSE: Duration = Duration::from_millis(500);
 /// Looks at a mailbox that changes under our hands before its mail waits for another attempt.
 const LOOKS_MAX: u32 = 3;
 
+/// A worker that waits shows that it lives within this time of each look.
+const WAITING_MAX: Duration = Duration::from_secs(60);
+
+/// The longest a session takes to open, whatever its peer does: no longer than it may take to carry a message.
+pub(crate) fn opening_limit(settings: &Settings) -> Duration {
+    attempt_limit(&settings.timeouts, 0)
+}
+
+/// The longest a session takes to close.
+fn closing_limit(settings: &Settings) -> Duration {
+    settings.timeouts.quit + WAITING_MAX
+}
+
 pub(crate) struct Worker {
     pub(crate) hop: Arc<Hop>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) permit: Permit,
-    /// The job being tried, for whoever finds this worker dead.
-    pub(crate) in_hand: InHand,
+    /// Where it is seen from outside.
+    pub(crate) post: Arc<Post>,
 }
 
 /// What carries jobs.
@@ -180,6 +193,8 @@ impl Worker {
     pub(crate) async fn run(self, first: Option<Conveyance>) -> WorkerEnd {
         let mut conveyance = first;
         let end = self.carry_on(&mut conveyance).await;
+        let limit = closing_limit(&self.shared.settings());
+        self.post.at(Stage::Closing, limit);
         if let Some(Conveyance::Wire(wire)) = conveyance {
             wire.session.close().await;
         }
@@ -191,7 +206,8 @@ impl Worker {
             if self.shared.stopping.is_cancelled() {
                 return WorkerEnd::Idle;
             }
-            if self.permit.is_over_share() {
+            self.post.at(Stage::Waiting, WAITING_MAX);
+            if self.post.permit.is_over_share() {
                 return WorkerEnd::SteppedBack;
             }
             // Others may have taken over what it has: no attempt begins before the book says otherwise.
@@ -206,7 +222,9 @@ impl Worker {
                 }
             }
             let settings = self.shared.settings();
+            self.post.at(Stage::Closing, closing_limit(&settings));
             retire(conveyance, &settings).await;
+            self.post.at(Stage::Opening, opening_limit(&settings));
             let open = match conveyance {
                 Some(open) => open,
                 None => match convey(&self.hop, &self.shared, &settings).await {
@@ -219,6 +237,7 @@ impl Worker {
                 continue;
             };
             let broken = self.carry(open, ready, &settings).await;
+            self.post.at(Stage::Closing, closing_limit(&settings));
             hang_up(conveyance).await;
             if let Some(broken) = broken {
                 return WorkerEnd::Broke(broken);
@@ -232,9 +251,11 @@ impl Worker {
             return Waited::TooLong;
         }
         let idle = self.shared.settings().timeouts.idle;
+        self.post.at(Stage::Waiting, idle + WAITING_MAX);
         let clock = &self.shared.ledger.world().clock;
         let work = async {
             tokio::select! {
+                biased;
                 () = self.hop.work.notified() => {}
                 () = self.shared.stand.freed() => {}
                 () = self.shared.stopping.cancelled() => {}
@@ -258,10 +279,13 @@ impl Worker {
             return None;
         }
         let _busy = Busy::begin(&self.hop.busy);
+        let lease = self.shared.ledger.options().lease;
+        self.post.at(Stage::Beginning, lease + WAITING_MAX);
         let ready = begin(&self.shared, ready).await?;
-        *hold(&self.in_hand) = Some(ready.held.clone());
-        let limit = attempt_limit(&settings.timeouts, ready.job.size);
+        self.post.takes(ready.held.clone());
+        let limit = self.limit(&ready, settings);
         ready.held.work_for(limit + SETTLE_MAX);
+        self.post.at(Stage::Attempt, limit);
         let mishap = self.shared.ledger.world().mishap();
         mishap.meet(Spot::Attempt).await;
         #[cfg(test)]
@@ -280,17 +304,28 @@ impl Worker {
                 (report, Vec::new(), wire.hand)
             }
         };
+        self.post.at(Stage::Settling, SETTLE_MAX);
         let broken = self.judge(&report).await;
         self.settle_beside(ready, report, units, hand, settings)
             .await;
-        *hold(&self.in_hand) = None;
+        drop(self.post.lets_go());
         broken
+    }
+
+    /// How long an attempt may take: what its size needs, and no longer than its recipients may stay.
+    fn limit(&self, ready: &Ready, settings: &Settings) -> Duration {
+        let limit = attempt_limit(&settings.timeouts, ready.job.size);
+        let now = self.shared.ledger.now();
+        let ends = ready.job.recipients.iter().map(|one| one.expires_at).min();
+        let left = ends.map_or(limit, |ends| ends.since(now));
+        limit.min(left + settings.watch.slack)
     }
 
     /// What the attempt says about the hop.
     async fn judge(&self, report: &Report) -> Option<Failure> {
         if report.fates.iter().any(Fate::is_answer) {
             self.hop.success();
+            self.shared.ledger.no_fault_of_ours(&self.hop.key);
             show_up(&self.hop, &self.shared).await;
         }
         let local = |fate: &Fate| matches!(fate, Fate::Ours { .. } | Fate::Damaged { .. });
@@ -323,6 +358,7 @@ impl Worker {
     ) {
         let room = self.shared.settler.room().await;
         let (shared, settings) = (self.shared.clone(), settings.clone());
+        let whose = (ready.job.next_hop.clone(), ready.held.clone());
         let work = async move {
             let abort = shared.abort.clone();
             let concluded = conclude(&shared, ready, report, units, hand, &settings);
@@ -333,8 +369,7 @@ impl Worker {
             }
             drop(room);
         };
-        // On the heap: spawning moves what it is given several times, and this is some kilobytes.
-        self.shared.settles.spawn(Box::pin(work));
+        settlements::spawn(&self.shared, whose, work);
     }
 }
 

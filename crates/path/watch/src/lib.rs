@@ -12,8 +12,9 @@
 //!   heartbeat  the node lives, or has been replaced, or must start anew
 //!   neighbours other nodes that give no sign of life are fenced; what they had claimed comes back
 //!   words      hints of other nodes that something was queued
-//!   reconcile  what is overdue, what waits for a way that is no longer there       -> alarms
-//!   audit      the whole book is added up                                           -> alarms
+//!   alarms     what is overdue, stalled, stuck, forgotten, damaged, failing        -> alarms
+//!   reconcile  next hops that are shown as what they are not; bodies, by slices    -> put right, held
+//!   audit      the whole book is added up; counts that are off are counted again   -> alarms
 //!   search     new words come into the index by batches
 //!   history    what ended long ago is removed
 //!   files      bodies' files that nobody needs any more, or that a crash left without a row, are removed
@@ -27,52 +28,69 @@
 
 mod alarm;
 mod audit;
+mod catalogue;
 mod decide;
+mod heart;
 mod late;
+mod look;
 mod prune;
 mod reconcile;
 mod report;
 mod search;
-mod supervise;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use alarm::Alarm;
+pub use alarm::{ALARMS_A_KIND, Alarm, MESSAGES_NAMED};
+pub use catalogue::{AlarmKind, manual};
 pub use decide::RECHECK;
+pub use heart::{HEARTBEAT_INTERVAL, until_it_ends};
 pub use late::{Late, catch_up};
+pub use look::{CLOCK_STEP, alarms_of_rows};
 pub use path_notify::ReporterError;
 pub use prune::FILES_INTERVAL;
 pub use search::SEARCH_INTERVAL;
 pub use sweep::GROUPS_AT_ONCE;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ground_settings::Settings;
+use ground_world::supervise::{Kept, Pulse, Supervisor};
 use path_ledger::{Heartbeat, Ledger, Neighbours};
 use path_notify::Reporter;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-use alarm::Alarms;
-
-/// How often the node shows that it lives: three signs may be lost before its lease ends ([`path_ledger::NODE_LEASE`]).
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(4);
-
-/// The pause after a sign of life that was not taken.
-const HEARTBEAT_AGAIN: Duration = Duration::from_secs(1);
+use alarm::{Alarms, Standing};
 
 /// How often other nodes are looked at.
 const NEIGHBOURS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// A sweep shows that it lives within this time: a few questions and writes, each within the store's own deadline.
+const PULSE: Duration = Duration::from_secs(300);
+
+/// The same for what goes through everything there is in one step: the audit, the files.
+const LONG_PULSE: Duration = Duration::from_secs(3600);
+
+/// What a watch works with.
+pub struct WatchParts {
+    /// The book, by readers that delivery does not use.
+    pub ledger: Ledger,
+    /// The settings at the start.
+    pub settings: Arc<Settings>,
+    /// Who replaces what fails.
+    pub supervisor: Supervisor,
+    /// Where the sweeps run: apart from delivery.
+    pub runtime: Handle,
+}
+
 /// The running sweeps. Dropping it ends them at once; whatever they do is whole units, so nothing is left half done.
 #[derive(Debug)]
 pub struct Watch {
-    tasks: JoinSet<()>,
+    tasks: Vec<Kept>,
     settings: watch::Sender<Arc<Settings>>,
-    alarms: watch::Receiver<BTreeSet<Alarm>>,
+    alarms: watch::Receiver<Standing>,
     heartbeat: watch::Receiver<Heartbeat>,
 }
 
@@ -96,6 +114,7 @@ impl Fit {
 struct Room {
     ledger: Ledger,
     settings: watch::Receiver<Arc<Settings>>,
+    pulse: Pulse,
 }
 
 impl Room {
@@ -104,7 +123,12 @@ impl Room {
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.ledger.world().clock.sleep(duration).await;
+        self.pulse.sleep(duration).await;
+    }
+
+    /// It goes on.
+    fn beat(&self) {
+        self.pulse.beat("work");
     }
 }
 
@@ -113,45 +137,46 @@ impl Watch {
     ///
     /// # Errors
     /// The operator's: the hostname cannot stand in the address of reports.
-    pub fn start(ledger: Ledger, settings: Arc<Settings>) -> Result<Self, ReporterError> {
-        let Fit(settings) = Fit::check(settings)?;
+    pub fn start(parts: WatchParts) -> Result<Self, ReporterError> {
+        let Fit(settings) = Fit::check(parts.settings)?;
         let (settings, received) = watch::channel(settings);
-        let room = Room {
-            ledger,
-            settings: received,
-        };
-        let (alarms, raised) = Alarms::new();
+        let clock = parts.ledger.world().clock.clone();
+        let (alarms, raised) = Alarms::new(clock);
         let (beats, heartbeat) = watch::channel(Heartbeat::Alive);
-        let mut watch = Self {
-            tasks: JoinSet::new(),
+        let started = parts.ledger.now();
+        let supervisor = parts.supervisor.clone();
+        let mut keeper = Keeper {
+            ledger: parts.ledger,
+            settings: received,
+            supervisor: parts.supervisor,
+            runtime: parts.runtime,
+            tasks: Vec::new(),
+        };
+        keeper.keep("sweep", PULSE, sweep::run);
+        keeper.keep("heartbeat", PULSE, move |room| {
+            heart::run(room, beats.clone())
+        });
+        keeper.keep("neighbours", PULSE, neighbours);
+        keeper.keep("words", Duration::MAX, |room| async move {
+            room.ledger.hear_neighbours().await;
+        });
+        let looked = alarms.clone();
+        keeper.keep("alarms", PULSE, move |room| {
+            look::run(room, looked.clone(), supervisor.clone())
+        });
+        keeper.keep("reconcile", PULSE, reconcile::run);
+        keeper.keep("audit", LONG_PULSE, move |room| {
+            audit::run(room, alarms.clone())
+        });
+        keeper.keep("history", PULSE, prune::history);
+        keeper.keep("search", PULSE, search::run);
+        keeper.keep("files", LONG_PULSE, move |room| prune::files(room, started));
+        Ok(Self {
+            tasks: keeper.tasks,
             settings,
             alarms: raised,
             heartbeat,
-        };
-        watch.keep("sweep", &room, |room| sweep::run(room.clone()));
-        watch.keep("heartbeat", &room, move |room| {
-            beat(room.clone(), beats.clone())
-        });
-        watch.keep("neighbours", &room, |room| neighbours(room.clone()));
-        let ledger = room.ledger.clone();
-        watch.keep("words", &room, move |_| {
-            let ledger = ledger.clone();
-            async move { ledger.hear_neighbours().await }
-        });
-        let (reconciled, audited) = (alarms.clone(), alarms);
-        watch.keep("reconcile", &room, move |room| {
-            reconcile::run(room.clone(), reconciled.clone())
-        });
-        watch.keep("audit", &room, move |room| {
-            audit::run(room.clone(), audited.clone())
-        });
-        watch.keep("history", &room, |room| prune::history(room.clone()));
-        watch.keep("search", &room, |room| search::run(room.clone()));
-        let started = room.ledger.now();
-        watch.keep("files", &room, move |room| {
-            prune::files(room.clone(), started)
-        });
-        Ok(watch)
+        })
     }
 
     /// New settings, for every pass from now on.
@@ -161,8 +186,8 @@ impl Watch {
 
     /// What should not be, as of the last passes.
     #[must_use]
-    pub fn alarms(&self) -> BTreeSet<Alarm> {
-        self.alarms.borrow().clone()
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.alarms.borrow().values().cloned().collect()
     }
 
     /// Waits until this node must end, and says why: another has started under its name, or it was fenced. Nothing it settles
@@ -178,46 +203,38 @@ impl Watch {
     }
 
     /// Ends the sweeps and waits until they have ended.
-    pub async fn stop(mut self) {
-        self.tasks.shutdown().await;
-    }
-
-    fn keep<W, F>(&mut self, name: &'static str, room: &Room, work: W)
-    where
-        W: Fn(&Room) -> F + Send + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let room = room.clone();
-        let clock = room.ledger.world().clock.clone();
-        self.tasks
-            .spawn(supervise::keep(name, clock, move || work(&room)));
+    pub async fn stop(self) {
+        for task in self.tasks {
+            task.stop().await;
+        }
     }
 }
 
-async fn beat(room: Room, beats: watch::Sender<Heartbeat>) {
-    loop {
-        let pause = match room.ledger.heartbeat().await {
-            Ok(beat) => {
-                match beat {
-                    Heartbeat::Alive => {}
-                    Heartbeat::Replaced => {
-                        tracing::error!("another node has started under this node's name");
-                    }
-                    Heartbeat::Fenced => {
-                        tracing::error!(
-                            "this node was silent for too long; others took over its work"
-                        );
-                    }
-                }
-                beats.send_replace(beat);
-                HEARTBEAT_INTERVAL
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no sign of life was written");
-                HEARTBEAT_AGAIN
-            }
+/// Starts the sweeps.
+struct Keeper {
+    ledger: Ledger,
+    settings: watch::Receiver<Arc<Settings>>,
+    supervisor: Supervisor,
+    runtime: Handle,
+    tasks: Vec<Kept>,
+}
+
+impl Keeper {
+    fn keep<W, F>(&mut self, name: &'static str, limit: Duration, work: W)
+    where
+        W: Fn(Room) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (ledger, settings) = (self.ledger.clone(), self.settings.clone());
+        let work = move |pulse| {
+            work(Room {
+                ledger: ledger.clone(),
+                settings: settings.clone(),
+                pulse,
+            })
         };
-        room.sleep(pause).await;
+        let kept = self.supervisor.keep_on(&self.runtime, name, limit, work);
+        self.tasks.push(kept);
     }
 }
 

@@ -33,8 +33,12 @@ pub(crate) async fn pass(room: &Room) -> Result<(), LedgerError> {
     let now = room.ledger.now().as_millis();
     let before = now.saturating_sub(i64::try_from(history).unwrap_or(i64::MAX));
     let before = Time::from_millis(before);
-    while room.ledger.prune(before, MESSAGES_AT_ONCE).await? >= u64::from(MESSAGES_AT_ONCE) {}
-    while room.ledger.prune_words(WORDS_AT_ONCE).await? > 0 {}
+    while room.ledger.prune(before, MESSAGES_AT_ONCE).await? >= u64::from(MESSAGES_AT_ONCE) {
+        room.beat();
+    }
+    while room.ledger.prune_words(WORDS_AT_ONCE).await? > 0 {
+        room.beat();
+    }
     Ok(())
 }
 

@@ -1,51 +1,61 @@
-//! A regular look for what should not be: mail past its deadline, mail for a way that is no longer there.
+//! What the book says of next hops and bodies, compared with the book itself, by slices.
 
-use std::collections::BTreeSet;
+use std::time::Duration;
 
-use path_ledger::{HopKind, LedgerError};
-use wire_message::Time;
+use ground_settings::Settings;
+use path_ledger::{BodyCursor, HopKey, HopKind, LedgerError};
 
 use crate::Room;
-use crate::alarm::{Alarm, Alarms};
 
-/// Overdue recipients that are named one by one; more are no more alarming.
-const OVERDUE_NAMED: u32 = 20;
+/// Recipients whose message is read through in one pass: with small messages some megabytes, and a full queue in some hours.
+const BODIES_A_PASS: u32 = 100;
 
-pub(crate) async fn run(room: Room, alarms: Alarms) {
+pub(crate) async fn run(room: Room) {
+    let mut from = BodyCursor::default();
     loop {
-        match look(&room).await {
-            Ok(found) => alarms.replace(is_mine, found),
-            Err(error) => tracing::warn!(%error, "the book could not be looked through"),
-        }
         room.sleep(room.settings().watch.reconcile_interval).await;
-    }
-}
-
-fn is_mine(alarm: &Alarm) -> bool {
-    match alarm {
-        Alarm::Overdue(_) | Alarm::NoSuchConnector(_) => true,
-        Alarm::Difference(_) | Alarm::Finding(_) => false,
-    }
-}
-
-pub(crate) async fn look(room: &Room) -> Result<BTreeSet<Alarm>, LedgerError> {
-    let settings = room.settings();
-    let slack = i64::try_from(settings.watch.slack.as_millis()).unwrap_or(i64::MAX);
-    let now = room.ledger.now();
-    let latest = Time::from_millis(now.as_millis().saturating_sub(slack));
-    let overdue = room.ledger.due(latest, OVERDUE_NAMED).await?;
-    let mut found: BTreeSet<Alarm> = overdue
-        .into_iter()
-        .map(|row| Alarm::Overdue(row.recipient.id))
-        .collect();
-    for hop in room.ledger.ready_hops(now).await? {
-        let gone = match hop.key.kind() {
-            HopKind::Via(name) => !settings.connectors.iter().any(|one| one.name == name),
-            HopKind::Mailbox | HopKind::Mx(_) => false,
-        };
-        if gone {
-            found.insert(Alarm::NoSuchConnector(hop.key));
+        if !room.ledger.keeps_house() {
+            continue;
+        }
+        if let Err(error) = hops(&room).await {
+            tracing::warn!(%error, "next hops could not be compared with the attempts");
+        }
+        room.beat();
+        match bodies(&room, &from).await {
+            Ok(next) => from = next,
+            Err(error) => tracing::warn!(%error, "bodies could not be read through"),
         }
     }
-    Ok(found)
+}
+
+pub(crate) async fn hops(room: &Room) -> Result<(), LedgerError> {
+    let settings = room.settings();
+    let put_right = room
+        .ledger
+        .put_hops_right(|hop| longest_wait(&settings, hop));
+    for hop in put_right.await? {
+        tracing::error!(hop = %hop.key, detail = hop.detail, "a next hop was put right");
+    }
+    Ok(())
+}
+
+/// A slice; where the next one begins.
+pub(crate) async fn bodies(room: &Room, from: &BodyCursor) -> Result<BodyCursor, LedgerError> {
+    let found = room.ledger.check_bodies(from, BODIES_A_PASS).await?;
+    if !found.damaged.is_empty() {
+        tracing::error!(recipients = ?found.damaged, "messages cannot be read; they are held");
+    }
+    Ok(found.next.unwrap_or_default())
+}
+
+/// The longest that a schedule lets a hop wait; another node's look at it may add a lease.
+fn longest_wait(settings: &Settings, hop: &HopKey) -> Duration {
+    let own = match hop.kind() {
+        HopKind::Via(name) => settings.connectors.iter().find(|one| one.name == name),
+        HopKind::Mailbox | HopKind::Mx(_) => None,
+    };
+    let own = own.and_then(|connector| connector.retry.as_ref());
+    let steps = own.unwrap_or(&settings.queue.retry);
+    let longest = steps.iter().copied().max().unwrap_or_default();
+    longest + settings.queue.lease
 }

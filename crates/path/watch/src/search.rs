@@ -24,6 +24,8 @@ pub(crate) async fn run(room: Room) {
 }
 
 async fn pass(room: &Room) -> Result<(), LedgerError> {
-    while room.ledger.index_words(BATCH).await? >= u64::from(BATCH) {}
+    while room.ledger.index_words(BATCH).await? >= u64::from(BATCH) {
+        room.beat();
+    }
     Ok(())
 }

@@ -34,6 +34,7 @@ pub(crate) async fn run(room: Room) {
 
 async fn lost_claims(room: &Room) -> Result<(), LedgerError> {
     for _ in 0..LOST_ROUNDS {
+        room.beat();
         if room.ledger.lost_claims().await?.found == 0 {
             break;
         }
@@ -87,6 +88,7 @@ async fn treat_all(room: &Room, groups: Vec<Group>, now: Time) -> usize {
     let mut treated = 0;
     let mut tasks = JoinSet::new();
     for group in groups {
+        room.beat();
         if tasks.len() >= GROUPS_AT_ONCE {
             treated += usize::from(tasks.join_next().await.is_some_and(is_done));
         }
@@ -94,6 +96,7 @@ async fn treat_all(room: &Room, groups: Vec<Group>, now: Time) -> usize {
         tasks.spawn(async move { treat_or_postpone(&room, group, now).await });
     }
     while let Some(joined) = tasks.join_next().await {
+        room.beat();
         treated += usize::from(is_done(joined));
     }
     treated

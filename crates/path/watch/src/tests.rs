@@ -18,7 +18,6 @@ use wire_message::{Address, ReversePath, Time};
 use wire_smtp::command::{BodyType, Notify};
 
 use super::*;
-use crate::alarm::Alarm;
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -51,7 +50,7 @@ pub(crate) fn envelope(sender: &str, received_at: Time) -> Envelope {
 /// A server's book and clock.
 struct Bench {
     world: World,
-    _simulation: Simulation,
+    simulation: Simulation,
     store: Store,
     settings: Settings,
     ledger: Ledger,
@@ -69,7 +68,7 @@ impl Bench {
         let ledger = open(&store, &world, &settings).await;
         Self {
             world,
-            _simulation: simulation,
+            simulation,
             store,
             settings,
             ledger,
@@ -82,13 +81,21 @@ impl Bench {
     }
 
     fn watch(&self) -> Watch {
-        Watch::start(self.ledger.clone(), Arc::new(self.settings.clone())).unwrap()
+        let clock = self.world.clock.clone();
+        Watch::start(WatchParts {
+            ledger: self.ledger.apart(),
+            settings: Arc::new(self.settings.clone()),
+            supervisor: Supervisor::new(clock),
+            runtime: Handle::current(),
+        })
+        .unwrap()
     }
 
     fn room(&self) -> Room {
         Room {
             ledger: self.ledger.clone(),
             settings: watch::channel(Arc::new(self.settings.clone())).1,
+            pulse: Pulse::new(&self.world.clock, PULSE),
         }
     }
 
@@ -113,6 +120,12 @@ impl Bench {
         };
         self.ledger.accept(new).await.unwrap();
         id
+    }
+
+    async fn write(&self, text: &'static str) {
+        let mut unit = ground_store::Unit::new();
+        unit.write(ground_store::Sql::new(text), Vec::new());
+        self.store.write(unit).await.unwrap();
     }
 
     async fn rows(&self, text: &'static str) -> Vec<ground_store::Row> {
@@ -450,27 +463,115 @@ async fn mail_for_a_connector_that_is_gone_and_overdue_mail_raise_alarms() {
     bench
         .accept("jo@a.example", &[("k@b.example", None, birth)])
         .await;
-    let found = reconcile::look(&bench.room()).await.unwrap();
-    assert_eq!(found, BTreeSet::from([Alarm::NoSuchConnector(next_hop)]));
+    let kinds = |alarms: Vec<Alarm>| {
+        let kinds = alarms.into_iter();
+        kinds.map(|one| (one.kind, one.subject)).collect::<Vec<_>>()
+    };
+    let gone = (AlarmKind::NoSuchConnector, "via:gone".to_owned());
+    let found = alarms_of_rows(&bench.ledger, &bench.settings);
+    assert_eq!(kinds(found.await.unwrap()), [gone.clone()]);
     bench.pass(HOUR + bench.settings.watch.slack + MINUTE).await;
-    let found = reconcile::look(&bench.room()).await.unwrap();
+    let found = alarms_of_rows(&bench.ledger, &bench.settings)
+        .await
+        .unwrap();
+    let overdue = (AlarmKind::Overdue, "via:gone".to_owned());
+    let stalled = (AlarmKind::Stalled, "via:gone".to_owned());
+    assert_eq!(
+        kinds(found.clone()),
+        [overdue.clone(), stalled, gone.clone()]
+    );
+    let late = found[0].since.since(bench.ledger.now() - HOUR);
     assert!(
-        found.iter().any(|alarm| matches!(alarm, Alarm::Overdue(_))),
+        late > MINUTE * 50 && found[0].messages.len() == 1,
         "{found:?}"
     );
     let watch = bench.watch();
-    // The reconciler looks again after the sweep has done its work.
+    // It looks again after the sweep has done its work.
     bench.pass(HOUR + MINUTE).await;
-    let left = watch.alarms();
-    assert!(
-        !left.iter().any(|alarm| matches!(alarm, Alarm::Overdue(_))),
-        "{left:?}"
-    );
-    assert!(
-        left.iter()
-            .any(|alarm| matches!(alarm, Alarm::NoSuchConnector(_))),
-        "{left:?}"
-    );
+    let left = kinds(watch.alarms());
+    assert!(!left.contains(&overdue) && left.contains(&gone), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_keeps_its_beginning_while_it_stands_and_ends_by_itself() {
+    let mut bench = Bench::new().await;
+    bench.settings.watch.reconcile_interval = MINUTE;
+    bench.settings.queue.hold_alarm = HOUR;
+    bench.restart().await;
+    bench
+        .accept("jo@a.example", &[("k@b.example", NEVER, held())])
+        .await;
+    let begun = bench.ledger.now();
+    let watch = bench.watch();
+    bench.pass(MINUTE * 50).await;
+    assert_eq!(watch.alarms(), []);
+    bench.pass(HOUR * 2).await;
+    let alarm = watch.alarms().remove(0);
+    assert_eq!((alarm.kind, alarm.all), (AlarmKind::HeldForgotten, 1));
+    assert_eq!(alarm.subject, "ann: odd");
+    let since = alarm.since.since(begun);
+    assert!(since >= HOUR && since < HOUR + MINUTE * 10, "{since:?}");
+    let filter = path_ledger::Filter::default();
+    let preview = bench.ledger.preview(&filter).await.unwrap();
+    let act = path_ledger::Act::Release;
+    bench
+        .ledger
+        .act(&preview, act, "ann", "seen")
+        .await
+        .unwrap();
+    bench.pass(MINUTE * 2).await;
+    assert_eq!(watch.alarms(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stepped_clock_a_lost_count_and_a_hop_shown_down_are_told_or_put_right() {
+    let mut bench = Bench::new().await;
+    bench.settings.watch.reconcile_interval = MINUTE;
+    bench
+        .accept("jo@a.example", &[("k@b.example", NEVER, queued())])
+        .await;
+    let (key, never) = (HopKey::mx("b.example"), bench.ledger.now() + DAY);
+    let down = bench.ledger.hop_down(&key, never, 3, "no", "mx");
+    down.await.unwrap();
+    bench.write("UPDATE tally SET n = n + 5").await;
+    let watch = bench.watch();
+    bench.pass(MINUTE / 2).await;
+    bench.simulation.clock.step(90_000);
+    bench.pass(MINUTE * 2).await;
+    let kinds: Vec<_> = watch.alarms().into_iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [AlarmKind::ClockStepped]);
+    let hop = bench.ledger.hop(&key).await.unwrap();
+    assert!(hop.retry_at <= bench.ledger.now(), "{hop:?}");
+    let put_right = bench
+        .rows("SELECT detail FROM event WHERE kind = 'reconciled' ORDER BY id")
+        .await;
+    let put_right: Vec<_> = put_right.iter().map(|row| row.text(0).unwrap()).collect();
+    assert_eq!(put_right.len(), 2, "{put_right:?}");
+    assert!(put_right[0].contains("counted again") && put_right[1].contains("later than any wait"));
+    assert!(bench.ledger.audit().await.unwrap().adds_up());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_damaged_in_the_store_is_found_before_anybody_needs_it() {
+    let mut bench = Bench::new().await;
+    bench.settings.watch.reconcile_interval = MINUTE;
+    for _ in 0..3 {
+        bench
+            .accept("jo@a.example", &[("k@b.example", NEVER, queued())])
+            .await;
+    }
+    bench
+        .write("UPDATE body SET content = x'00' WHERE id = (SELECT min(id) FROM body)")
+        .await;
+    let watch = bench.watch();
+    bench.pass(MINUTE * 3).await;
+    let alarms = watch.alarms();
+    let damaged: Vec<_> = alarms.iter().map(|one| (one.kind, one.all)).collect();
+    assert_eq!(damaged, [(AlarmKind::Damaged, 1)], "{alarms:?}");
+    let held = bench
+        .rows("SELECT hold_reason FROM recipient WHERE state = 'held'")
+        .await;
+    assert_eq!(held.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,11 +9,12 @@ use ground_settings::Settings;
 use ground_store::bodies::NewBody;
 use ground_store::{Options, Query, Store};
 use ground_world::World;
+use ground_world::supervise::Supervisor;
 use path_ledger::{
     Birth, Envelope, EventKind, HopKey, Ledger, LedgerOptions, MessageId, NewMessage, NewRecipient,
     Origin, State,
 };
-use path_watch::Watch;
+use path_watch::{Watch, WatchParts};
 use wire_message::ReversePath;
 use wire_smtp::command::BodyType;
 
@@ -126,7 +127,13 @@ async fn time_alone_brings_every_state_to_its_end() {
             assert_eq!(bench.state(id).await, state);
             all.push((state, id));
         }
-        let watch = Watch::start(bench.ledger.clone(), bench.settings.clone()).unwrap();
+        let watch = Watch::start(WatchParts {
+            ledger: bench.ledger.apart(),
+            settings: bench.settings.clone(),
+            supervisor: Supervisor::new(bench.world.clock.clone()),
+            runtime: tokio::runtime::Handle::current(),
+        })
+        .unwrap();
         bench.world.clock.sleep(HOUR * 3).await;
         for (state, id) in &all {
             assert!(!bench.state(*id).await.is_final(), "{state} ended early");

@@ -4,6 +4,7 @@
 //! wrong; 3 the store or the server cannot be reached now. `sendmail` has those of `sysexits.h`.
 
 mod account;
+mod alarms;
 mod alias;
 mod audit;
 mod check;
@@ -11,8 +12,10 @@ mod clock;
 mod domain;
 mod explain;
 mod filter;
+mod health;
 mod inspect;
 mod mail;
+mod metrics;
 mod migrate;
 mod node;
 mod operate;
@@ -93,6 +96,12 @@ enum Command {
     Node(node::Node),
     /// Raw rows and bodies, server up or down.
     Inspect(inspect::Inspect),
+    /// What should not be, and what to do about it.
+    Alarms,
+    /// Whether this node takes mail and nothing stands still: exit 0, or 1 with the reasons, or 3 when it does not answer.
+    Health,
+    /// Alarms, totals, ages and the states of next hops, as OpenMetrics text.
+    Metrics,
     /// Move the whole store to another one, SQLite or PostgreSQL.
     Migrate(migrate::Migrate),
     /// Domains whose mail is for here.
@@ -199,6 +208,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Reroute(reroute) => reroute.run(context).await,
         Command::Export(export) => export.run(context).await,
         Command::Audit => audit::run(context).await,
+        Command::Alarms => alarms::run(context).await,
+        Command::Health => health::run(context).await,
+        Command::Metrics => metrics::run(context).await,
         Command::Node(node) => node.run(context).await,
         Command::Inspect(inspect) => inspect.run(context).await,
         Command::Migrate(migrate) => migrate.run(context).await,

@@ -7,6 +7,7 @@ mod mail;
 pub(crate) mod selftest;
 mod send;
 mod view;
+mod watch;
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ use crate::rooms::Rooms;
 
 /// Answers a request.
 pub async fn execute(rooms: &Rooms, request: Request) -> Answer {
-    let done = dispatch(rooms, request).await;
+    // On the heap: it is as large as the largest of all answers.
+    let done = Box::pin(dispatch(rooms, request)).await;
     done.unwrap_or_else(|refused| refused)
 }
 
@@ -36,6 +38,9 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::Trace { query } => view::trace(rooms, &query).await,
         Question::Explain { query } => Box::pin(explain::explain(rooms, &query)).await,
         Question::Audit => view::audit(rooms).await,
+        Question::Alarms => watch::alarms(rooms).await,
+        Question::Health => watch::health(rooms).await,
+        Question::Metrics => watch::metrics(rooms).await,
         Question::Act {
             verb,
             filter,

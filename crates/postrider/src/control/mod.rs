@@ -15,4 +15,4 @@ pub(crate) use execute::selftest::selftest;
 pub use request::{
     Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
 };
-pub(crate) use serve::serve;
+pub(crate) use serve::{PULSE, serve};

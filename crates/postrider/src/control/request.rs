@@ -42,6 +42,12 @@ pub enum Question {
     },
     /// Whether the book adds up.
     Audit,
+    /// What should not be.
+    Alarms,
+    /// Whether this node takes mail and nothing stands still.
+    Health,
+    /// Alarms, totals, ages and states as OpenMetrics text.
+    Metrics,
     /// Something is done to recipients.
     Act {
         /// What.

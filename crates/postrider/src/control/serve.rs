@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ground_world::World;
 use ground_world::net::{Stream, UnixListener};
+use ground_world::supervise::Pulse;
 use tokio::io::BufReader;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -17,8 +18,17 @@ const CONVERSATIONS: usize = 64;
 /// How long an asker may take for his question: the command sends it at once.
 const QUESTION: Duration = Duration::from_secs(60);
 
+/// How often a socket that nobody comes to shows that it lives.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// It shows that it lives within this time, and longer than an asker may take to make room for another.
+pub(crate) const PULSE: Duration = Duration::from_secs(300);
+
+/// A rest after the socket's own failure, so that a broken one does not spin.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Answers whoever asks, for ever; dropped, it ends all conversations.
-pub(crate) async fn serve<F, A>(listener: UnixListener, world: World, answer: F)
+pub(crate) async fn serve<F, A>(listener: Arc<UnixListener>, world: World, answer: F, pulse: Pulse)
 where
     F: Fn(Request) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Answer> + Send + 'static,
@@ -26,23 +36,25 @@ where
     let places = Arc::new(Semaphore::new(CONVERSATIONS));
     let mut conversations = JoinSet::new();
     loop {
+        while conversations.try_join_next().is_some() {}
+        pulse.beat("accepting");
         let Ok(place) = places.clone().acquire_owned().await else {
             return;
         };
-        match listener.accept().await {
-            Ok(stream) => {
+        match world.clock.timeout(LOOK, listener.accept()).await {
+            Err(_nobody) => {}
+            Ok(Ok(stream)) => {
                 let (world, answer) = (world.clone(), answer.clone());
                 conversations.spawn(async move {
                     converse(stream, &world, answer).await;
                     drop(place);
                 });
             }
-            Err(error) => {
-                tracing::error!(%error, "the control socket does not answer any more");
-                return;
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the control socket does not answer; trying again");
+                world.clock.sleep(PAUSE).await;
             }
         }
-        while conversations.try_join_next().is_some() {}
     }
 }
 

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use ground_settings::Settings;
 use ground_world::World;
+use ground_world::supervise::Pulse;
 use ground_world::tls::{Identity, TlsError, TlsServer};
 use tokio::sync::watch;
 
 /// How often the kept certificate is looked at: it is renewed weeks before its end.
 const LOOK: Duration = Duration::from_secs(86_400);
+
+/// It shows that it lives within this time of each look: a key is made, and two files are written.
+pub(super) const PULSE: Duration = Duration::from_secs(300);
 
 /// Where certificates are.
 #[derive(Debug, Clone)]
@@ -32,9 +36,14 @@ impl Certificates {
     }
 
     /// Renews the kept one in time, for ever.
-    pub(super) async fn keep(self, tls: TlsServer, settings: watch::Receiver<Arc<Settings>>) {
+    pub(super) async fn keep(
+        self,
+        tls: TlsServer,
+        settings: watch::Receiver<Arc<Settings>>,
+        pulse: Pulse,
+    ) {
         loop {
-            self.world.clock.sleep(LOOK).await;
+            pulse.sleep(LOOK).await;
             let settings = settings.borrow().clone();
             if files(&settings).is_some() {
                 continue;

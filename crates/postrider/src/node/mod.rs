@@ -18,14 +18,15 @@ use ground_settings::{Endpoint, Settings};
 use ground_store::Store;
 use ground_world::World;
 use ground_world::clock::ClockControl;
+use ground_world::pool::Pool;
+use ground_world::supervise::{Kept, Supervisor};
 use ground_world::tls::{TlsError, TlsServer};
-use path_accept::{Server, ServerParts, StartError, resume};
-use path_ledger::{EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions};
+use path_accept::{RESUME_PULSE, Server, ServerParts, StartError, resume};
+use path_ledger::{EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions, MessageId};
 use path_queue::{Queue, QueueParts};
-use path_watch::{HEARTBEAT_INTERVAL, ReporterError, Watch, catch_up};
+use path_watch::{ReporterError, Watch, WatchParts, catch_up, until_it_ends};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{self, Answer, Question, Request};
@@ -57,9 +58,11 @@ pub struct NodeParts {
 pub struct Node {
     desk: Desk,
     queue: Queue,
-    tasks: JoinSet<()>,
+    tasks: Vec<Kept>,
     stop: CancellationToken,
     socket: Option<PathBuf>,
+    #[expect(dead_code, reason = "held for its drop: the watch ends with it")]
+    pool: Pool,
 }
 
 /// What answers requests: shared by the node and its control socket.
@@ -103,6 +106,9 @@ pub enum NodeError {
     /// Another server started under this node's name, or took over from it, while it started.
     #[error("another node took over while this one started; start it again")]
     Ended,
+    /// The system has no thread for the watch.
+    #[error("the watch has no threads: {0}")]
+    Pool(std::io::Error),
     /// The control socket.
     #[error("the control socket {}: {error}", path.display())]
     Socket {
@@ -118,27 +124,16 @@ async fn open_book(store: Store, world: &World, settings: &Settings) -> Result<L
     let options = LedgerOptions::from_settings(settings.node_name(), settings);
     let ledger = Ledger::open(store, world.clone(), options).await?;
     let late = tokio::select! {
+        biased;
         late = catch_up(&ledger, settings) => late?,
         // It may take longer than the others wait for a sign.
-        () = signs_of_life(&ledger) => return Err(NodeError::Ended),
+        _end = until_it_ends(&ledger, || {}) => return Err(NodeError::Ended),
     };
     tracing::info!(?late, away = ?ledger.downtime(), "the book is open");
     ledger
         .record(EventKind::SettingsLoaded, &ledger.node_name(), "at start")
         .await?;
     Ok(ledger)
-}
-
-/// Until the node is told that it must end.
-async fn signs_of_life(ledger: &Ledger) {
-    loop {
-        ledger.world().clock.sleep(HEARTBEAT_INTERVAL).await;
-        match ledger.heartbeat().await {
-            Ok(Heartbeat::Alive) => {}
-            Ok(Heartbeat::Replaced | Heartbeat::Fenced) => return,
-            Err(error) => tracing::warn!(%error, "no sign of life was written"),
-        }
-    }
 }
 
 /// What it still has claimed is for others at once.
@@ -148,11 +143,18 @@ async fn goodbye(ledger: &Ledger) {
     }
 }
 
+/// What runs apart from delivery, and keeps it at work.
+struct Apart<'a> {
+    supervisor: &'a Supervisor,
+    pool: &'a Pool,
+}
+
 /// The floors in their order, and what answers requests about them.
 async fn furnish(
     parts: NodeParts,
     stop: &CancellationToken,
-    tasks: &mut JoinSet<()>,
+    apart: &Apart<'_>,
+    tasks: &mut Vec<Kept>,
 ) -> Result<(Desk, Queue), NodeError> {
     let (world, folder, settings) = (parts.world, parts.folder, Arc::new(parts.settings));
     let data = settings.data_directory(&folder);
@@ -170,17 +172,35 @@ async fn furnish(
         directory: directory.clone(),
         settings: receiver.clone(),
         config_folder: folder.clone(),
+        supervisor: apart.supervisor.clone(),
     });
     let handoff = queue.handoff();
     let mut rooms = Rooms::furnish(ledger.clone(), directory, receiver.clone(), data, handoff);
     rooms.clock = parts.clock;
-    let watch = Arc::new(Watch::start(ledger, settings.clone())?);
-    tasks.spawn(resume(rooms.intake.clone(), stop.clone()));
-    tasks.spawn(certificates.clone().keep(tls.clone(), receiver));
+    let watch = Arc::new(Watch::start(WatchParts {
+        ledger: ledger.apart(),
+        settings: settings.clone(),
+        supervisor: apart.supervisor.clone(),
+        runtime: apart.pool.handle().clone(),
+    })?);
+    rooms.watch = Some(watch.clone());
+    let (intake, ends) = (rooms.intake.clone(), stop.clone());
+    tasks.push(apart.supervisor.keep("resume", RESUME_PULSE, move |pulse| {
+        resume(intake.clone(), ends.clone(), pulse)
+    }));
+    let (keeper, shown) = (certificates.clone(), tls.clone());
+    tasks.push(
+        apart
+            .supervisor
+            .keep("certificate", identity::PULSE, move |pulse| {
+                keeper.clone().keep(shown.clone(), receiver.clone(), pulse)
+            }),
+    );
     let server = Server::start(ServerParts {
         intake: rooms.intake.clone(),
         tls: Some(tls.clone()),
         config_directory: folder,
+        supervisor: apart.supervisor.clone(),
     });
     let server = match server.await {
         Ok(server) => server,
@@ -215,14 +235,25 @@ impl Node {
             Some(path) => Some(listen(&world, path).await?),
             None => None,
         };
-        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        let (desk, queue) = furnish(parts, &stop, &mut tasks).await?;
+        let (stop, mut tasks) = (CancellationToken::new(), Vec::new());
+        let pool = world.pool_apart("watch").map_err(NodeError::Pool)?;
+        let supervisor = Supervisor::on(world.clock.clone(), pool.handle().clone());
+        let apart = Apart {
+            supervisor: &supervisor,
+            pool: &pool,
+        };
+        let (desk, queue) = furnish(parts, &stop, &apart, &mut tasks).await?;
         if let Some(listener) = control {
-            let desk = desk.clone();
-            tasks.spawn(control::serve(listener, world, move |request| {
+            let (desk, listener) = (desk.clone(), Arc::new(listener));
+            let serve = move |pulse| {
                 let desk = desk.clone();
-                async move { desk.execute(request).await }
-            }));
+                let answer = move |request| {
+                    let desk = desk.clone();
+                    async move { desk.execute(request).await }
+                };
+                control::serve(listener.clone(), world.clone(), answer, pulse)
+            };
+            tasks.push(supervisor.keep("control socket", control::PULSE, serve));
         }
         Ok(Self {
             desk,
@@ -230,6 +261,7 @@ impl Node {
             tasks,
             stop,
             socket,
+            pool,
         })
     }
 
@@ -265,22 +297,26 @@ impl Node {
     }
 
     /// Takes no more mail, lets sessions end within their grace time, then stops the rest.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.desk.server.lock().await.stop().await;
         self.queue.stop(ATTEMPTS_GRACE).await;
+        for task in &self.tasks {
+            task.may_end();
+        }
         self.stop.cancel();
-        self.tasks.abort_all();
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Err(error) = ended
-                && error.is_panic()
-            {
-                tracing::error!(%error, "a task of the node had a defect");
-            }
+        for task in self.tasks {
+            task.stop().await;
         }
         goodbye(&self.desk.rooms.ledger).await;
         if let Some(Err(error)) = self.socket.as_ref().map(std::fs::remove_file) {
             tracing::debug!(%error, "the control socket could not be removed");
         }
+    }
+
+    /// Its memory loses the jobs of a message that wait for a connection, as by a defect of ours. How many. For tests.
+    #[doc(hidden)]
+    pub fn forget(&self, message: MessageId) -> usize {
+        self.queue.forget(message)
     }
 
     /// Ends everything at once, as a crash would.
@@ -300,6 +336,9 @@ impl Desk {
             | Question::Trace { .. }
             | Question::Explain { .. }
             | Question::Audit
+            | Question::Alarms
+            | Question::Health
+            | Question::Metrics
             | Question::Act { .. }
             | Question::Body { .. }
             | Question::Change { .. }

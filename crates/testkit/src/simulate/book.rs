@@ -1,6 +1,6 @@
 //! What stands in the book at one moment, read by SQL of its own: no code of the server is asked whether the server is right.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use ground_store::{Query, Row, Store};
@@ -15,8 +15,6 @@ pub(crate) struct Book {
     pub(crate) hops: BTreeMap<String, Hop>,
     /// Mails in mailboxes: the recipient and the message of each.
     pub(crate) mails: Vec<(i64, i64)>,
-    /// Epochs of nodes that are up.
-    pub(crate) epochs: BTreeSet<i64>,
     /// By state: how many the tally counts, and how many were ever.
     pub(crate) tally: BTreeMap<String, i64>,
     pub(crate) totals: BTreeMap<String, i64>,
@@ -89,7 +87,6 @@ const ATTEMPTS: &str = "SELECT recipient, outcome FROM attempt ORDER BY id";
 const EVENTS: &str = "SELECT recipient, kind, actor, detail, at FROM event ORDER BY id";
 const HOPS: &str = "SELECT key, state, retry_at FROM next_hop ORDER BY key";
 const MAILS: &str = "SELECT recipient, message FROM mail ORDER BY id";
-const EPOCHS: &str = "SELECT epoch FROM node WHERE state = 'up'";
 const TALLY: &str = "SELECT state, CAST(sum(n) AS BIGINT) FROM tally GROUP BY state";
 const TOTALS: &str = "SELECT what, CAST(sum(n) AS BIGINT) FROM total GROUP BY what";
 
@@ -97,7 +94,7 @@ impl Book {
     /// Reads everything, at one moment.
     pub(crate) async fn read(store: &Store) -> Result<Book> {
         let texts = [
-            RECIPIENTS, MESSAGES, ATTEMPTS, EVENTS, HOPS, MAILS, EPOCHS, TALLY, TOTALS,
+            RECIPIENTS, MESSAGES, ATTEMPTS, EVENTS, HOPS, MAILS, TALLY, TOTALS,
         ];
         let queries = texts.map(|text| Query::new(text, Vec::new())).to_vec();
         let mut answers = store.read_snapshot(queries).await?.into_iter();
@@ -114,7 +111,6 @@ impl Book {
             events: each(&next(), event)?,
             hops: each(&next(), |row| Ok((row.text(0)?.to_owned(), hop(row)?)))?,
             mails: each(&next(), |row| Ok((row.int(0)?, row.int(1)?)))?,
-            epochs: each(&next(), |row| Ok(row.int(0)?))?,
             tally: each(&next(), |row| Ok((row.text(0)?.to_owned(), row.int(1)?)))?,
             totals: each(&next(), |row| Ok((row.text(0)?.to_owned(), row.int(1)?)))?,
         })

@@ -96,7 +96,11 @@ fn report(house: &House, to: &[&str]) -> NewMessage {
 async fn reports_get_their_way_at_once() {
     let house = house().await;
     let stop = CancellationToken::new();
-    let worker = tokio::spawn(crate::resume(house.intake.clone(), stop.clone()));
+    let worker = tokio::spawn(crate::resume(
+        house.intake.clone(),
+        stop.clone(),
+        pulse(&house),
+    ));
     let to = [
         "eve@far.test",
         "jo@here.test",
@@ -145,7 +149,11 @@ async fn one_recipient_whose_way_cannot_be_recorded_stands_in_nobodys_way() {
         .faults()
         .fail_next_write(ground_store::StoreError::Refused("x".into()));
     let stop = CancellationToken::new();
-    let worker = tokio::spawn(crate::resume(house.intake.clone(), stop.clone()));
+    let worker = tokio::spawn(crate::resume(
+        house.intake.clone(),
+        stop.clone(),
+        pulse(&house),
+    ));
     house.world.clock.sleep(Duration::from_secs(5)).await;
     let waiting = ["eve@far.test categorizing", "jo@here.test queued mailbox"];
     assert_eq!(house.recipients().await, waiting);
@@ -182,7 +190,11 @@ async fn while_the_directory_is_silent_clients_wait_and_programs_are_served() {
     house.intake.submit(program).await.unwrap();
     assert_eq!(house.recipients().await, ["jo@here.test categorizing"]);
     let stop = CancellationToken::new();
-    let worker = tokio::spawn(crate::resume(house.intake.clone(), stop.clone()));
+    let worker = tokio::spawn(crate::resume(
+        house.intake.clone(),
+        stop.clone(),
+        pulse(&house),
+    ));
     house.world.clock.sleep(Duration::from_secs(100)).await;
     assert_eq!(house.recipients().await, ["jo@here.test categorizing"]);
     rename(&house, "ALTER TABLE away RENAME TO account").await;
@@ -190,4 +202,9 @@ async fn while_the_directory_is_silent_clients_wait_and_programs_are_served() {
     assert_eq!(house.recipients().await, ["jo@here.test queued mailbox"]);
     stop.cancel();
     worker.await.unwrap();
+}
+
+fn pulse(house: &House) -> ground_world::supervise::Pulse {
+    let clock = &house.intake.world().clock;
+    ground_world::supervise::Pulse::new(clock, crate::RESUME_PULSE)
 }
