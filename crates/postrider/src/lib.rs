@@ -5,8 +5,8 @@
 //! command's own process when no server runs. So a listing is the same query over the same rows, server up or down.
 //!
 //! **The way through.** `config.rs` reads the file · `rooms.rs` opens store, ledger and directory · `control/` asks and
-//! answers · `explain/` says why a recipient is where it is · `cli/` reads the command line and prints · `node/` starts the
-//! server · `metrics.rs` writes what is read as OpenMetrics.
+//! answers · `explain/` says why a recipient is where it is · `cli/` reads the command line and prints · `node/` starts the server ·
+//! `metrics.rs` writes what is read as OpenMetrics.
 //!
 //! **Never.** No command keeps state of its own. No act without a record of who did it.
 

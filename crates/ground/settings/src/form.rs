@@ -11,6 +11,7 @@ mod size;
 mod space;
 mod store;
 mod text;
+mod web;
 
 pub use cidr::Cidr;
 pub use detour::Detour;
@@ -23,6 +24,7 @@ pub(crate) use size::{kib, mb};
 pub use space::{AddressSpace, Specificity};
 pub use store::Store;
 pub use text::Hostname;
+pub use web::{Secured, WebAddress};
 
 use std::str::FromStr;
 

@@ -28,15 +28,15 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use form::{
-    AddressSpace, Cidr, Detour, Endpoint, Hostname, NextHop, Period, Secret, Size, Specificity,
-    Store,
+    AddressSpace, Cidr, Detour, Endpoint, Hostname, NextHop, Period, Secret, Secured, Size,
+    Specificity, Store, WebAddress,
 };
 pub use manual::manual;
 pub use problem::{Fault, Problem};
 pub use section::{
-    Auth, AuthenticatedSender, Connector, ConnectorTls, Delivery, Dns, LatePolicy, Level, Limits,
-    Listener, ListenerTls, Log, LogFormat, Logins, Protocol, Queue, Schedule, Server, Storage,
-    Test, Timeouts, Tls, Transport, Watch,
+    Alarms, Auth, AuthenticatedSender, Connector, ConnectorTls, Delivery, Dns, LatePolicy, Level,
+    Limits, Listener, ListenerTls, Log, LogFormat, Logins, Protocol, Queue, Schedule, Server,
+    Storage, Test, Timeouts, Tls, Transport, Watch,
 };
 
 use define::Section;
@@ -108,6 +108,8 @@ settings! {
     one storage: Storage,
     /// `[watch]`
     one watch: Watch,
+    /// `[alarms]`
+    one alarms: Alarms,
     /// `[log]`
     one log: Log,
     /// `[test]`

@@ -1,5 +1,6 @@
 //! The sections of the file, one module each.
 
+mod alarms;
 mod connector;
 mod delivery;
 mod dns;
@@ -15,6 +16,7 @@ mod timeouts;
 mod tls;
 mod watch;
 
+pub use alarms::Alarms;
 pub use connector::{Connector, ConnectorTls, Transport};
 pub use delivery::Delivery;
 pub use dns::Dns;

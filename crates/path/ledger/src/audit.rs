@@ -236,8 +236,9 @@ impl Ledger {
                         Some(format!("recipient {id} cannot be read: {error}"))
                     }
                 };
+                let kind = FindingKind::Damaged;
                 found.extend(detail.map(|detail| Finding {
-                    kind: FindingKind::Damaged,
+                    kind,
                     detail,
                     of: None,
                 }));

@@ -13,6 +13,7 @@
 //!   neighbours other nodes that give no sign of life are fenced; what they had claimed comes back
 //!   words      hints of other nodes that something was queued
 //!   alarms     what is overdue, stalled, stuck, forgotten, damaged, failing        -> alarms
+//!   tell       a webhook, and an address by mail, hear of alarms
 //!   reconcile  next hops that are shown as what they are not; bodies, by slices    -> put right, held
 //!   audit      the whole book is added up; counts that are off are counted again   -> alarms
 //!   search     new words come into the index by batches
@@ -38,6 +39,7 @@ mod reconcile;
 mod report;
 mod search;
 mod sweep;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -164,6 +166,8 @@ impl Watch {
         keeper.keep("alarms", PULSE, move |room| {
             look::run(room, looked.clone(), supervisor.clone())
         });
+        let standing = raised.clone();
+        keeper.keep("tell", PULSE, move |room| tell::run(room, standing.clone()));
         keeper.keep("reconcile", PULSE, reconcile::run);
         keeper.keep("audit", LONG_PULSE, move |room| {
             audit::run(room, alarms.clone())

@@ -19,6 +19,8 @@ use wire_smtp::command::{BodyType, Notify};
 
 use super::*;
 
+mod threads;
+
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -598,4 +600,77 @@ async fn a_node_beats_while_it_lives_and_learns_that_it_was_replaced() {
     assert!(successor.downtime() <= HEARTBEAT_INTERVAL);
     let replaced = bench.world.clock.timeout(MINUTE, watch.ended()).await;
     assert_eq!(replaced, Ok(path_ledger::Heartbeat::Replaced));
+}
+
+/// A web server that says `answer` to each request; what it was posted.
+async fn web(
+    world: &World,
+    answers: &'static [&'static str],
+) -> Arc<std::sync::Mutex<Vec<String>>> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let heard = Arc::<std::sync::Mutex<Vec<String>>>::default();
+    let options = ground_world::net::ListenOptions::default();
+    let listener = world
+        .net
+        .listen("192.0.2.80:8080".parse().unwrap(), options);
+    let listener = listener.await.unwrap();
+    let kept = heard.clone();
+    tokio::spawn(async move {
+        let mut answers = answers.iter();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            let request = String::from_utf8(request).unwrap();
+            kept.lock().unwrap().push(request);
+            let answer = answers
+                .next()
+                .copied()
+                .unwrap_or("HTTP/1.1 204 No Content\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    heard
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_hears_when_an_alarm_begins_stands_and_ends_though_it_failed_at_first() {
+    let mut bench = Bench::new().await;
+    bench.settings.watch.reconcile_interval = MINUTE;
+    bench.settings.alarms.webhook = Some("http://192.0.2.80:8080/hook".parse().unwrap());
+    bench.settings.alarms.mail = Some("ops@b.example".to_owned());
+    let heard = web(&bench.world, &["HTTP/1.1 500 no\r\n\r\n"]).await;
+    bench
+        .accept("jo@a.example", &[("k@b.example", NEVER, queued())])
+        .await;
+    let gone = HopKey::via("gone");
+    bench
+        .write("UPDATE recipient SET next_hop = 'via:gone'")
+        .await;
+    let watch = bench.watch();
+    bench.pass(HOUR * 4 + MINUTE * 20).await;
+    bench
+        .write("UPDATE recipient SET next_hop = 'mx:b.example' WHERE next_hop = 'via:gone'")
+        .await;
+    bench.pass(MINUTE * 3).await;
+    let heard = heard.lock().unwrap().clone();
+    assert!(heard[0].starts_with("POST /hook HTTP/1.1\r\nHost: 192.0.2.80:8080\r\n"));
+    let of_it = heard.iter().filter(|one| one.contains("no_such_connector"));
+    let said = |one: &String| {
+        let (_, json) = one.split_once("\r\n\r\n").unwrap();
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(json["subject"], gone.to_string());
+        json["state"].as_str().unwrap().to_owned()
+    };
+    let said: Vec<String> = of_it.map(said).collect();
+    // The first try failed, and was made again.
+    assert_eq!(said.first().unwrap(), "begun");
+    assert_eq!(said.last().unwrap(), "ended");
+    assert!(said.contains(&"stands".to_owned()), "{said:?}");
+    let mails = bench
+        .rows("SELECT subject FROM message WHERE subject LIKE '[postrider n1] no_such_connector%'")
+        .await;
+    assert_eq!(mails.len(), 2);
+    drop(watch);
 }

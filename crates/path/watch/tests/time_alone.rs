@@ -15,6 +15,7 @@ use path_ledger::{
     Origin, State,
 };
 use path_watch::{Watch, WatchParts};
+use tokio::runtime::Handle;
 use wire_message::ReversePath;
 use wire_smtp::command::BodyType;
 
@@ -131,7 +132,7 @@ async fn time_alone_brings_every_state_to_its_end() {
             ledger: bench.ledger.apart(),
             settings: bench.settings.clone(),
             supervisor: Supervisor::new(bench.world.clock.clone()),
-            runtime: tokio::runtime::Handle::current(),
+            runtime: Handle::current(),
         })
         .unwrap();
         bench.world.clock.sleep(HOUR * 3).await;
