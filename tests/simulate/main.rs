@@ -4,6 +4,7 @@
 //! cargo test --profile simulate -p testkit --test simulate                    as many seeds as ./test takes
 //! POSTRIDER_SEEDS=0..100000 cargo test ...                                    these
 //! POSTRIDER_SEED=4711 cargo test ...                                          one, told twice, its story printed
+//! POSTRIDER_SEED=4711 POSTRIDER_STORY=FILE POSTRIDER_LOG=info cargo test ...  a story that was made short, with the servers' log
 //! POSTRIDER_FIRST=yes cargo test ...                                          as many as it takes to find one that breaks a promise
 //! ```
 //!
@@ -18,6 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use testkit::simulate::{Run, Violation, compose, reduce};
+
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Seeds of a run that nobody asked more of.
 const SEEDS: Range<u64> = 0..2000;
@@ -34,6 +39,10 @@ fn main() -> ExitCode {
         return listed(&arguments);
     }
     quiet();
+    if std::env::var_os("POSTRIDER_LOG").is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_env("POSTRIDER_LOG");
+        tracing_subscriber::fmt().with_env_filter(filter).init();
+    }
     match std::env::var("POSTRIDER_SEED") {
         Ok(seed) => one(seed.parse().expect("POSTRIDER_SEED is a number")),
         Err(_) => many(seeds()),
@@ -67,7 +76,10 @@ fn seeds() -> Range<u64> {
 }
 
 fn one(seed: u64) -> ExitCode {
-    let story = compose(seed);
+    let story = match std::env::var("POSTRIDER_STORY") {
+        Ok(file) => std::fs::read_to_string(file).expect("POSTRIDER_STORY names a file"),
+        Err(_) => compose(seed),
+    };
     println!("{story}");
     match (Run::of(&story, seed), Run::of(&story, seed)) {
         (Ok(first), Ok(second)) if first == second => {

@@ -175,6 +175,14 @@ impl Simulated {
         &self.store
     }
 
+    /// The present as the book counts it: by a node that runs, or else the wall clock.
+    pub(crate) fn now(&self) -> Time {
+        match self.met() {
+            Some((_, node)) => node.ledger().now(),
+            None => self.world.clock.now(),
+        }
+    }
+
     pub(crate) fn running_nodes(&self) -> Vec<String> {
         self.nodes.keys().cloned().collect()
     }

@@ -32,7 +32,7 @@ enum Pass {
 }
 
 /// It shows that it lives within this time: each recipient is some questions and a write, each with its own deadline.
-pub const RESUME_PULSE: Duration = Duration::from_secs(180);
+pub const RESUME_PULSE: Duration = Duration::from_secs(90);
 
 /// Gives recipients that wait for the directory their way, until `stop`: at once when one was stored, by polling otherwise.
 pub async fn resume(intake: Intake, stop: CancellationToken, pulse: Pulse) {

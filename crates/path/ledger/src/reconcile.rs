@@ -11,6 +11,9 @@ use crate::columns::Columns;
 use crate::event::EventKind;
 use crate::{HopKey, Ledger, LedgerError, MessageId, RecipientId};
 
+#[cfg(test)]
+mod tests;
+
 /// A claim of this node's epoch, as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveClaim {

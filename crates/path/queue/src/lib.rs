@@ -11,7 +11,11 @@
 //!          └─ worker (one for each connection) ── opens a session, takes job after job, deliver::attempt
 //!               └─ settle (beside the next job) ── decide ── path-notify ── ledger.settle, until it is in the book
 //!  leases ── renews what is claimed and lives; whoever dies only loses a lease
+//!  reconcile ── compares memory with the book, both ways
 //! ```
+//!
+//! **Whoever panics or hangs is replaced** (`crew.rs` for workers, `settlements.rs`, `hops.rs`, a guard for the scheduler and the others); what it had
+//! in hand counts as an attempt that began and never ended, so that a message that does it again and again is held.
 //!
 //! **A dead hop** is dialled first and claimed from only when a session stands, so each try changes one row whatever waits.
 //! It counts as up again when it has answered about a message.
@@ -23,7 +27,7 @@
 //! silently.
 //!
 //! **Limits.** `[queue]`: `max_concurrent_attempts`, `hop_initial_concurrency`, `hop_max_concurrency`, `ready_limit`;
-//! [`SETTLES_MAX`], [`TROUBLES_MAX`].
+//! [`SETTLES_MAX`], [`TROUBLES_MAX`]. Each stage of a worker has a longest time (`post.rs`).
 
 mod crew;
 mod decide;

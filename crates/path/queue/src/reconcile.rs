@@ -181,7 +181,7 @@ async fn disown(shared: &Shared, first: &Sight, second: &Sight) -> Result<(), Le
     for job in &second.memory {
         let gone = job.stage == Stage::Waiting && !second.is_ours(job);
         let before = first.memory.iter().find(|one| one.key == job.key);
-        if !gone || !before.is_some_and(|before| !first.is_ours(before)) {
+        if !gone || before.is_none_or(|before| first.is_ours(before)) {
             continue;
         }
         shared.leases.disown(job.key);

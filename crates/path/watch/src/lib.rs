@@ -69,7 +69,14 @@ use alarm::{Alarms, Standing};
 /// How often other nodes are looked at.
 const NEIGHBOURS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A sweep shows that it lives within this time: a few questions and writes, each within the store's own deadline.
+/// The sign of life is one write: without it the node takes no mail and begins no attempt.
+const HEART_PULSE: Duration = Duration::from_secs(45);
+
+/// What is owed by time is a few questions and a write, each within the store's own deadline. A sweep that hangs makes them late
+/// by this, on top of the slack.
+const SWEEP_PULSE: Duration = Duration::from_secs(90);
+
+/// Every other sweep shows that it lives within this time.
 const PULSE: Duration = Duration::from_secs(300);
 
 /// The same for what goes through everything there is in one step: the audit, the files.
@@ -154,11 +161,11 @@ impl Watch {
             runtime: parts.runtime,
             tasks: Vec::new(),
         };
-        keeper.keep("sweep", PULSE, sweep::run);
-        keeper.keep("heartbeat", PULSE, move |room| {
+        keeper.keep("sweep", SWEEP_PULSE, sweep::run);
+        keeper.keep("heartbeat", HEART_PULSE, move |room| {
             heart::run(room, beats.clone())
         });
-        keeper.keep("neighbours", PULSE, neighbours);
+        keeper.keep("neighbours", SWEEP_PULSE, neighbours);
         keeper.keep("words", Duration::MAX, |room| async move {
             room.ledger.hear_neighbours().await;
         });

@@ -471,7 +471,7 @@ async fn mail_for_a_connector_that_is_gone_and_overdue_mail_raise_alarms() {
     };
     let gone = (AlarmKind::NoSuchConnector, "via:gone".to_owned());
     let found = alarms_of_rows(&bench.ledger, &bench.settings);
-    assert_eq!(kinds(found.await.unwrap()), [gone.clone()]);
+    assert_eq!(kinds(found.await.unwrap()), std::slice::from_ref(&gone));
     bench.pass(HOUR + bench.settings.watch.slack + MINUTE).await;
     let found = alarms_of_rows(&bench.ledger, &bench.settings)
         .await

@@ -21,6 +21,37 @@ fn a_listing_is_the_same_with_the_server_up_and_down() {
 }
 
 #[test]
+fn a_load_balancer_hears_by_the_exit_code_whether_to_send_mail_here() {
+    let house = House::new();
+    assert_eq!(house.run(&["health"]).status.code(), Some(3));
+    let mut served = house.serve(&["serve"]);
+    served.listening("mx");
+    let health = &house.json(&["health"])[0];
+    assert_eq!(health["healthy"], true, "{health}");
+    assert_eq!(house.json(&["alarms"]), Vec::<serde_json::Value>::new());
+    let metrics = house.ok(&["metrics"]);
+    for line in [
+        "postrider_alarm{kind=\"stalled\"} 0",
+        "postrider_recipients_total{became=\"accepted\"} 0",
+        "postrider_waiting{state=\"queued\"} 0",
+        "postrider_alive 1",
+    ] {
+        assert!(metrics.lines().any(|own| own == line), "{line}: {metrics}");
+    }
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    let node = health["node"].as_str().unwrap();
+    house.ok(&["node", "drain", node]);
+    // It hears of it with its next sign of life, in some seconds; each question takes some milliseconds.
+    let mut asked = (0..10_000).map(|_| house.run(&["health"]));
+    let drained = asked
+        .find(|health| health.status.code() == Some(1))
+        .unwrap();
+    let said = String::from_utf8_lossy(&drained.stdout).into_owned();
+    assert!(said.contains("it is drained"), "{said}");
+    assert_eq!(served.stop(), Some(0));
+}
+
+#[test]
 fn two_servers_never_share_a_folder() {
     let house = House::new();
     let mut served = house.serve(&["serve"]);

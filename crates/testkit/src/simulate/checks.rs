@@ -14,7 +14,7 @@ use super::book::{Book, Recipient};
 use crate::errand::Confirmed;
 
 /// How late anything may be: the slack of the settings, and the time in which a task that died or hangs is replaced.
-const GRACE: i64 = 90_000;
+const GRACE: i64 = 150_000;
 
 /// How long mail that could be tried may wait to be claimed, and claimed mail to be tried, while a node works.
 const STALL: i64 = 300_000;
@@ -40,6 +40,8 @@ pub(crate) struct Conditions {
     pub(crate) now: i64,
     /// Whether somebody is there who can write what is due.
     pub(crate) able: Able,
+    /// Whether somebody is there who can try what could be tried.
+    pub(crate) moves: Able,
     pub(crate) faults: Faults,
 }
 
@@ -113,7 +115,7 @@ impl Checker {
                 continue;
             };
             let since = match self.waiting.get(id) {
-                Some((since, before)) if *before == how => *since,
+                Some((since, before)) if *before == how && at.moves == Able::Yes => *since,
                 Some(_) | None => at.now,
             };
             let late = at.now - since.max(self.excused);

@@ -97,6 +97,7 @@ pub(crate) fn compose(seed: u64) -> String {
         dice: fastrand::Rng::with_seed(seed),
         text: String::new(),
         nodes: Vec::new(),
+        clock: Wall::Right,
         acts: 0,
     }
     .whole()
@@ -107,8 +108,17 @@ struct Composer {
     text: String,
     /// Each node, and whether it runs.
     nodes: Vec<(String, Life)>,
+    /// Whether the wall clock shows what it should.
+    clock: Wall,
     /// Operators' acts so far: each has a reason of its own.
     acts: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wall {
+    Right,
+    /// It was stepped forward a day, or back.
+    Stepped(&'static str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +168,8 @@ impl Composer {
             76..=83 => self.node(),
             84..=90 => self.mishap(),
             91..=92 => self.disk(),
-            93..=97 => self.operate(),
+            93..=96 => self.operate(),
+            97 => self.clock(),
             _ => self.settings(),
         }
     }
@@ -268,7 +279,27 @@ impl Composer {
         }
     }
 
+    /// The wall clock is stepped by a day, and later back. A restart takes the wall clock as it is, so none comes meanwhile.
+    fn clock(&mut self) {
+        let alone = matches!(self.nodes.as_slice(), [(_, Life::Runs)]);
+        match self.clock {
+            Wall::Right if alone => {
+                let (there, back) = self.pick(&[("+1d", "-1d"), ("-1d", "+1d")], ("+1d", "-1d"));
+                self.line(&format!("clock steps {there}"));
+                self.clock = Wall::Stepped(back);
+            }
+            Wall::Right => {}
+            Wall::Stepped(back) => {
+                self.line(&format!("clock steps {back}"));
+                self.clock = Wall::Right;
+            }
+        }
+    }
+
     fn node(&mut self) {
+        if self.clock != Wall::Right {
+            return;
+        }
         let at = self.dice.usize(..self.nodes.len().max(1));
         let Some((name, life)) = self.nodes.get(at).cloned() else {
             return;
@@ -369,6 +400,9 @@ impl Composer {
     /// Everything works again.
     fn heal(&mut self) {
         self.line("# Everything works again.");
+        if self.clock != Wall::Right {
+            self.clock();
+        }
         for peer in PEERS {
             self.line(&format!("peer {peer} recovers\npeer {peer} now"));
         }

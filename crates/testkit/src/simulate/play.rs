@@ -5,9 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ground_world::mishap::Blow;
 
 use super::book::Book;
 use super::checks::{Able, Broken, Checker, Conditions, Copies, Faults, over};
+use crate::peer::Temper;
 use crate::simulated::{Simulated, runtime};
 use crate::stage::Stage;
 use crate::statement::{DnsLine, NodeChange, Room, Statement};
@@ -128,8 +130,8 @@ struct Player<'a> {
     teller: Teller<'a, Simulated>,
     checker: Checker,
     run: Run,
-    /// Nodes that cannot write what is due at present.
-    troubles: BTreeMap<String, Trouble>,
+    /// What goes wrong inside nodes at present.
+    troubles: BTreeMap<String, Vec<Trouble>>,
     disk: Room,
     faults: Faults,
 }
@@ -160,22 +162,26 @@ impl Player<'_> {
         if let Some(kind) = fault(statement) {
             *self.run.faults.entry(kind).or_default() += 1;
         }
-        match statement {
-            Statement::Disk(room) => {
-                self.disk = *room;
-                self.faults = Faults::Some;
+        if let Statement::Disk(room) = statement {
+            self.disk = *room;
+        }
+        if let Statement::Mishap { node, trouble } = statement {
+            let troubles = self.troubles.entry(node.clone()).or_default();
+            match trouble {
+                Trouble::Over => troubles.clear(),
+                other => troubles.push(*other),
             }
-            Statement::Mishap { node, trouble } => {
-                self.troubles.insert(node.clone(), *trouble);
-                self.faults = Faults::Some;
-            }
-            Statement::Node { name, what } => {
-                self.troubles.remove(name);
-                if *what != NodeChange::Start {
-                    self.faults = Faults::Some;
-                }
-            }
-            _ => {}
+        }
+        if let Statement::Node { name, .. } = statement {
+            self.troubles.remove(name);
+        }
+        let started = |what: &NodeChange| *what == NodeChange::Start;
+        let harms = match statement {
+            Statement::Node { what, .. } => !started(what),
+            other => matches!(other, Statement::Disk(_) | Statement::Mishap { .. }),
+        };
+        if harms {
+            self.faults = Faults::Some;
         }
     }
 
@@ -200,8 +206,9 @@ impl Player<'_> {
         let book = book.map_err(|error| untold(&error))?;
         self.run.looks += 1;
         let conditions = Conditions {
-            now: self.teller.stage.world().clock.now().as_millis(),
+            now: self.teller.stage.now().as_millis(),
             able: self.able(),
+            moves: self.moves(),
             faults: self.faults,
         };
         let confirmed = self.teller.errands.confirmed();
@@ -210,12 +217,30 @@ impl Player<'_> {
 
     /// Whether somebody can write what is due. A task that panics or hangs is no excuse.
     fn able(&self) -> Able {
-        let running = self.teller.stage.running_nodes();
-        let writes = |name: &String| !matches!(self.troubles.get(name), Some(Trouble::StoreHangs));
+        let hangs = |trouble: &Trouble| *trouble == Trouble::StoreHangs;
         match self.disk {
-            Room::Plenty if running.iter().any(writes) => Able::Yes,
+            Room::Plenty if self.runs_without(hangs) => Able::Yes,
             Room::Plenty | Room::None => Able::No,
         }
+    }
+
+    /// Whether somebody can try what could be tried: not while every attempt hangs or panics.
+    fn moves(&self) -> Able {
+        let everywhere = |trouble: &Trouble| matches!(trouble, Trouble::Everywhere { .. });
+        match self.able() {
+            Able::Yes if self.runs_without(everywhere) => Able::Yes,
+            Able::Yes | Able::No => Able::No,
+        }
+    }
+
+    fn runs_without(&self, harm: impl Fn(&Trouble) -> bool) -> bool {
+        let running = self.teller.stage.running_nodes();
+        let harmed = |name: &String| {
+            self.troubles
+                .get(name)
+                .is_some_and(|all| all.iter().any(&harm))
+        };
+        running.iter().any(|name| !harmed(name))
     }
 
     /// Everything works: all mail comes to its end.
@@ -245,45 +270,76 @@ impl Player<'_> {
 fn fault(statement: &Statement) -> Option<&'static str> {
     Some(match statement {
         Statement::PeerRules { rules, .. } if !rules.is_empty() => "a peer misbehaves",
-        Statement::PeerTemper { temper, .. } => match temper {
-            crate::peer::Temper::Answers => return None,
-            crate::peer::Temper::Refuses => "a peer refuses",
-            crate::peer::Temper::Hangs => "a peer hangs",
-            crate::peer::Temper::Breaks(_) => "connections break",
-            crate::peer::Temper::GoesSilent(_) => "connections go silent",
-        },
-        Statement::Dns(line) => match line {
-            DnsLine::ServFail(_) | DnsLine::Timeout(_) | DnsLine::Down => "the DNS fails",
-            DnsLine::Mx { .. }
-            | DnsLine::Addresses { .. }
-            | DnsLine::NxDomain(_)
-            | DnsLine::Heals(_)
-            | DnsLine::Up => return None,
-        },
-        Statement::Node { what, .. } => match what {
-            NodeChange::Crash | NodeChange::Stumble => "a node crashes",
-            NodeChange::Forget => "a node loses its memory",
-            NodeChange::Stop => "a node stops",
-            NodeChange::Start | NodeChange::Pause | NodeChange::Continue => return None,
-        },
-        Statement::Mishap { trouble, .. } => match trouble {
-            Trouble::Strike { blow, .. } | Trouble::Everywhere { blow, .. } => match blow {
-                ground_world::mishap::Blow::Panic => "tasks panic",
-                ground_world::mishap::Blow::Hang => "tasks hang",
-            },
-            Trouble::NoHints => "hints are lost",
-            Trouble::StoreHangs => "the store hangs",
-            Trouble::StoreRefuses(_) => "the store is busy",
-            Trouble::StoreIsSilent(_) => "the store's answer is lost",
-            Trouble::Over => return None,
-        },
+        Statement::PeerTemper { temper, .. } => return of_peer(*temper),
+        Statement::Dns(line) => return of_dns(line),
+        Statement::Node { what, .. } => return of_node(*what),
+        Statement::Mishap { trouble, .. } => return of_trouble(trouble),
+        Statement::ClockSteps(_) => "the wall clock steps",
+        Statement::Amnesia { .. } => "memory loses an entry",
         Statement::Disk(Room::None) => "the disk is full",
         Statement::Settings(_) => "the settings change",
         Statement::Operate(_) => "an operator acts",
         Statement::Mail(errand) if errand.leaves_after.is_some() => "a client leaves",
         Statement::Mail(errand) if !errand.pace.is_zero() => "a client is slow",
-        _ => return None,
+        Statement::Mail(_)
+        | Statement::PeerRules { .. }
+        | Statement::Disk(Room::Plenty)
+        | Statement::SimulatedOnly(_)
+        | Statement::RealOnPostgresOnly(_)
+        | Statement::Directory(_)
+        | Statement::Peer { .. }
+        | Statement::On(_)
+        | Statement::Dialogue(_)
+        | Statement::Send(_)
+        | Statement::Wait(_)
+        | Statement::At(_)
+        | Statement::Sql(_)
+        | Statement::Look(_) => return None,
     })
+}
+
+fn of_peer(temper: Temper) -> Option<&'static str> {
+    match temper {
+        Temper::Answers => None,
+        Temper::Refuses => Some("a peer refuses"),
+        Temper::Hangs => Some("a peer hangs"),
+        Temper::Breaks(_) => Some("connections break"),
+        Temper::GoesSilent(_) => Some("connections go silent"),
+    }
+}
+
+fn of_dns(line: &DnsLine) -> Option<&'static str> {
+    match line {
+        DnsLine::ServFail(_) | DnsLine::Timeout(_) | DnsLine::Down => Some("the DNS fails"),
+        DnsLine::Mx { .. }
+        | DnsLine::Addresses { .. }
+        | DnsLine::NxDomain(_)
+        | DnsLine::Heals(_)
+        | DnsLine::Up => None,
+    }
+}
+
+fn of_node(what: NodeChange) -> Option<&'static str> {
+    match what {
+        NodeChange::Crash | NodeChange::Stumble => Some("a node crashes"),
+        NodeChange::Forget => Some("a node loses its memory"),
+        NodeChange::Stop => Some("a node stops"),
+        NodeChange::Start | NodeChange::Pause | NodeChange::Continue => None,
+    }
+}
+
+fn of_trouble(trouble: &Trouble) -> Option<&'static str> {
+    match trouble {
+        Trouble::Strike { blow, .. } | Trouble::Everywhere { blow, .. } => Some(match blow {
+            Blow::Panic => "tasks panic",
+            Blow::Hang => "tasks hang",
+        }),
+        Trouble::NoHints => Some("hints are lost"),
+        Trouble::StoreHangs => Some("the store hangs"),
+        Trouble::StoreRefuses(_) => Some("the store is busy"),
+        Trouble::StoreIsSilent(_) => Some("the store's answer is lost"),
+        Trouble::Over => None,
+    }
 }
 
 /// What peers have confirmed.
