@@ -170,7 +170,7 @@ impl Ledger {
     /// How far the wall clock is ahead of where the steady clock says it should be; negative when it is behind.
     #[must_use]
     pub fn clock_offset_millis(&self) -> i64 {
-        self.now().as_millis() - self.lease_now().as_millis()
+        self.book.clock.wall().as_millis() - self.lease_now().as_millis()
     }
 }
 
@@ -183,8 +183,8 @@ impl HeldRow {
         let (rung_at, held_at) = (columns.maybe_time()?, columns.maybe_time()?);
         let accepted_at = columns.time()?;
         let kind = match (by.as_str(), reason.as_str()) {
-            (_, reason) if reason.starts_with("damaged: ") => HeldKind::Damaged,
-            ("watch", reason) if reason.starts_with("deliver: ") => HeldKind::Poison,
+            (_, reason) if reason.starts_with(crate::DAMAGED) => HeldKind::Damaged,
+            ("watch", reason) if reason.starts_with(crate::POISONED) => HeldKind::Poison,
             (_, _) => HeldKind::Forgotten,
         };
         let since = match kind {

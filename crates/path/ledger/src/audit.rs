@@ -247,7 +247,11 @@ impl Ledger {
             let Some(last) = last.filter(|_| found.len() < NAMED as usize) else {
                 return Ok(found);
             };
-            after = (last.text(NEXT_HOP)?.into(), last.int(0)?);
+            // A hop that is no text stands among the findings, and nothing sensible stands behind it.
+            let Ok(hop) = last.text(NEXT_HOP) else {
+                return Ok(found);
+            };
+            after = (hop.into(), last.int(0)?);
         }
     }
 

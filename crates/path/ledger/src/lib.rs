@@ -267,13 +267,6 @@ impl Ledger {
         self.book.clock.now()
     }
 
-    /// By how many milliseconds the wall clock is ahead of the book's. More than a minute either way: it was stepped since this
-    /// node started, or the machine stood still.
-    #[must_use]
-    pub fn wall_is_ahead(&self) -> i64 {
-        self.book.clock.wall_is_ahead()
-    }
-
     /// The present by the clock this node counts its own leases by: it starts with the wall clock and is never stepped.
     #[must_use]
     pub fn lease_now(&self) -> Time {

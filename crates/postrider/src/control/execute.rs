@@ -36,7 +36,7 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::Queue => rows(rooms.ledger.queue_lines().await.map_err(ledger)?),
         Question::List { filter } => rows(rooms.ledger.list(&filter).await.map_err(ledger)?),
         Question::Trace { query } => view::trace(rooms, &query).await,
-        Question::Explain { query } => explain::explain(rooms, &query).await,
+        Question::Explain { query } => Box::pin(explain::explain(rooms, &query)).await,
         Question::Audit => view::audit(rooms).await,
         Question::Alarms => watch::alarms(rooms).await,
         Question::Health => watch::health(rooms).await,

@@ -97,7 +97,7 @@ fn own(facts: &Facts<'_>, reason: Reason) -> Moment {
         Reason::Damaged => recipient
             .deadline_at
             .map(|at| (Next::Look, at.max(now), Rule::Sweep)),
-        Reason::WayGone
+        Reason::NoSuchConnector
         | Reason::NoNode
         | Reason::NodesDrained
         | Reason::HeldDamaged

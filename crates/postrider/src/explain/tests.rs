@@ -233,7 +233,7 @@ fn what_nobody_can_try_says_why_nobody_can() {
     let gone = queued().but(|case| case.recipient.next_hop = "via:partner".into());
     check(
         gone,
-        Reason::WayGone,
+        Reason::NoSuchConnector,
         notice.0,
         notice.1,
         "connector: partner",

@@ -126,7 +126,7 @@ fn queued(facts: &Facts<'_>) -> Why {
         return why;
     }
     if let Some(name) = gone(facts.settings, &recipient.next_hop) {
-        return because(Reason::WayGone, [(Fact::Connector, name)]);
+        return because(Reason::NoSuchConnector, [(Fact::Connector, name)]);
     }
     if let Some(reason) = of_nodes(facts) {
         return because(reason, [to(facts)]);

@@ -17,7 +17,7 @@ words! {
         /// A person stopped its next hop for a while.
         HopPaused = "hop_paused",
         /// Its way leads through a connector that is not in the settings any more.
-        WayGone = "way_gone",
+        NoSuchConnector = "no_such_connector",
         /// No node is up that could try it.
         NoNode = "no_node",
         /// Every node that is up was told to take no new work.

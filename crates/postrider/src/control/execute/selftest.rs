@@ -383,7 +383,7 @@ fn whose(reason: Reason) -> Mover {
         | Reason::LifetimeEnded => Mover::Time,
         Reason::Damaged
         | Reason::HopPaused
-        | Reason::WayGone
+        | Reason::NoSuchConnector
         | Reason::NoNode
         | Reason::NodesDrained
         | Reason::HeldDamaged
