@@ -243,7 +243,8 @@ impl Filter {
         }
         match self.state {
             Some(state) => {
-                writer.add(["recipient.state = ", ""], state);
+                // A word of ours, not a value: an index of one state serves whoever names it.
+                writer.plain(&format!("recipient.state = '{state}'"));
                 if state.is_final() {
                     return Order::ById;
                 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql};
 
@@ -90,6 +91,10 @@ impl Connection {
     ) -> Result<Self, StoreError> {
         raw.busy_timeout(BUSY).map_err(translate)?;
         raw.set_prepared_statement_cache_capacity(PREPARED);
+        // A plan does not depend on values. Else a statement is prepared anew at each of them, wherever one could decide whether a
+        // partial index serves.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(translate)?;
         if matches!(role, Role::Writer | Role::Looker) {
             // Before the journal mode: changing that writes to the file.
             super::migrate::refuse_foreign(&raw)?;
