@@ -153,7 +153,7 @@ fn found(sum: &Mutex<Sum>) -> bool {
 fn run(seed: u64, sum: &Mutex<Sum>) {
     let story = compose(seed);
     let told = Run::of(&story, seed);
-    let again = (seed % TWICE == 0).then(|| Run::of(&story, seed));
+    let again = seed.is_multiple_of(TWICE).then(|| Run::of(&story, seed));
     let same = match (&told, &again) {
         (Ok(first), Some(Ok(second))) => first == second,
         (Ok(_), Some(Err(_))) => false,
