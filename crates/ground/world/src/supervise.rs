@@ -385,10 +385,10 @@ impl Pulse {
         self.hold().due
     }
 
-    /// Its time begins again.
+    /// Its time begins again; a rest that it has begun meanwhile is not cut short.
     fn again(&self) {
         let mut beat = self.hold();
-        beat.due = add(Instant::now(), self.limit);
+        beat.due = beat.due.max(add(Instant::now(), self.limit));
     }
 
     fn hold(&self) -> MutexGuard<'_, Beat> {

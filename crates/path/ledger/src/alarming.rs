@@ -55,15 +55,16 @@ pub struct OurFault {
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<BTreeMap<HopKey, OurFault>>);
 
-/// Each hold with the moment its alarm rang first since it began; damage and poison ring at once.
-const HELD: &str = "SELECT id, message, held_by, hold_reason, rung_at, held_at, accepted_at FROM (\
-       SELECT id, message, held_by, hold_reason, accepted_at, \
-         (SELECT min(at) FROM event WHERE event.message = recipient.message AND event.recipient = recipient.id \
-            AND event.kind = 'hold_forgotten' AND event.id > coalesce((SELECT max(begun.id) FROM event AS begun \
-              WHERE begun.message = recipient.message AND begun.recipient = recipient.id AND begun.kind = 'held'), 0)) AS rung_at, \
-         (SELECT max(at) FROM event WHERE event.message = recipient.message AND event.recipient = recipient.id \
-            AND event.kind IN ('held', 'damaged')) AS held_at \
-       FROM recipient WHERE state = 'held' ORDER BY id LIMIT $1) AS held";
+/// Each hold with the moment its alarm rang first since it began; damage and poison ring at once, so they come before all that
+/// people hold.
+const HELD: &str = "SELECT id, message, held_by, hold_reason, \
+       (SELECT min(at) FROM event WHERE event.message = held.message AND event.recipient = held.id \
+          AND event.kind = 'hold_forgotten' AND event.id > coalesce((SELECT max(begun.id) FROM event AS begun \
+            WHERE begun.message = held.message AND begun.recipient = held.id AND begun.kind = 'held'), 0)) AS rung_at, \
+       (SELECT max(at) FROM event WHERE event.message = held.message AND event.recipient = held.id \
+          AND event.kind IN ('held', 'damaged')) AS held_at, accepted_at \
+     FROM (SELECT id, message, held_by, hold_reason, accepted_at FROM recipient WHERE state = 'held' \
+       ORDER BY CASE WHEN held_by = 'watch' OR hold_reason LIKE 'damaged: %' THEN 0 ELSE 1 END, id LIMIT $1) AS held";
 
 const DEAD_LETTERS: &str = "SELECT message, finished_at FROM (\
        SELECT message, finished_at FROM recipient WHERE state = 'dead_letter' ORDER BY id DESC LIMIT $2) AS newest \
@@ -71,6 +72,13 @@ const DEAD_LETTERS: &str = "SELECT message, finished_at FROM (\
 
 const IN_FLIGHT: &str =
     "SELECT next_hop FROM tally WHERE state = 'in_flight' GROUP BY next_hop HAVING sum(n) > 0";
+
+/// Keys of connectors begin so; `;` comes after `:`.
+const WAITING_FOR_CONNECTORS: &str = "SELECT next_hop, CAST(sum(n) AS BIGINT) FROM tally WHERE state IN ('queued', 'in_flight') \
+     AND next_hop >= 'via:' AND next_hop < 'via;' GROUP BY next_hop HAVING sum(n) > 0";
+
+const HOW_MANY_WAIT_FOR: &str = "SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally \
+     WHERE state IN ('queued', 'in_flight', 'held') AND next_hop = $1";
 
 const WAITING_FOR: &str = "SELECT message FROM recipient WHERE finished_at IS NULL AND next_hop = $1 ORDER BY id LIMIT $2";
 
@@ -112,6 +120,33 @@ impl Ledger {
         let rows = self.read(IN_FLIGHT, Vec::new()).await?;
         let keys = rows.iter().filter_map(|row| row.text(0).ok()?.parse().ok());
         Ok(keys.collect())
+    }
+
+    /// Connectors for which recipients are queued or in flight, whether they are up, down or paused; and how many.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn waiting_for_connectors(&self) -> Result<Vec<(HopKey, u64)>, LedgerError> {
+        let rows = self.read(WAITING_FOR_CONNECTORS, Vec::new()).await?;
+        let one = |row: &Row| {
+            let mut columns = Columns::of(row);
+            Ok((columns.text()?.parse().ok(), columns.count()?))
+        };
+        let found: Result<Vec<_>, StoreError> = rows.iter().map(one).collect();
+        // What waits for a key that cannot be read is held as damaged.
+        let readable = found?.into_iter();
+        Ok(readable
+            .filter_map(|(key, all)| Some((key?, all)))
+            .collect())
+    }
+
+    /// How many recipients wait for a next hop, in whatever state.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn how_many_wait_for(&self, hop: &HopKey) -> Result<u64, LedgerError> {
+        let rows = self.read(HOW_MANY_WAIT_FOR, vec![hop.value()]).await?;
+        Ok(rows.first().map_or(Ok(0), |row| Columns::of(row).count())?)
     }
 
     /// Some of the messages that wait for a next hop.

@@ -32,7 +32,9 @@ pub struct Alarm {
     pub all: u64,
     /// In words.
     pub detail: String,
-    /// What to do.
+    /// What its kind means ([`AlarmKind::meaning`]).
+    pub meaning: String,
+    /// What to do ([`AlarmKind::remedy`]).
     pub remedy: String,
 }
 
@@ -82,6 +84,7 @@ impl Found {
             messages: self.messages,
             all: self.all,
             detail: self.detail,
+            meaning: self.kind.meaning().to_owned(),
             remedy: self.kind.remedy().to_owned(),
         }
     }
@@ -138,11 +141,20 @@ fn begun(alarm: &Alarm) {
         messages,
         all,
         detail,
+        meaning,
         remedy,
         ..
     } = alarm;
     let kind = alarm.kind.word();
-    tracing::error!(alarm = kind, subject, ?messages, all, remedy, "{detail}");
+    tracing::error!(
+        alarm = kind,
+        subject,
+        ?messages,
+        all,
+        meaning,
+        remedy,
+        "{detail}"
+    );
 }
 
 fn ended(alarm: &Alarm) {

@@ -100,8 +100,9 @@ What should not be, as `postrider alarms` lists it. This page is written by
 `cargo run -p path-watch --example manual > docs/alarms.md`.
 
 An alarm says what kind it is, since when, of what (its subject: a next hop, a node, a task), which messages (some of them, and how
-many in all), the detail, and what to do. It begins and ends by itself. Alarms stand on ages, not on counts: a full queue that flows
-raises none.
+many in all), the detail, what its kind means, and what to do. It begins and ends by itself. Alarms stand on ages, not on counts: a
+full queue that flows raises none. Each kind is declared once, in the code, with its word and both sentences: the log, the command line,
+JSON, the webhook and this page show that declaration. The other words that are printed are in [words.md](words.md).
 
 They go to the log (once when one begins, once when it ends), to `postrider alarms [--json]`, to `postrider metrics`, and to
 `[alarms] webhook`: a POST of the same JSON with `\"state\": \"begun\"`, `\"stands\"` (again after `repeat`) or `\"ended\"`. `[alarms] mail` sends them by

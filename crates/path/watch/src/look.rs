@@ -43,7 +43,6 @@ const KINDS: &[AlarmKind] = &[
 const OWN_KINDS: &[AlarmKind] = &[
     AlarmKind::Stuck,
     AlarmKind::TaskFailed,
-    AlarmKind::OurFault,
     AlarmKind::StoreFailing,
     AlarmKind::ClockStepped,
 ];
@@ -100,11 +99,6 @@ impl Memory {
 
     fn own(&mut self, ledger: &Ledger, supervisor: &Supervisor) -> Vec<Found> {
         let mut found: Vec<Found> = supervisor.replaced().iter().map(replaced).collect();
-        for (hop, fault) in ledger.faults_of_ours() {
-            let mut one = Found::new(AlarmKind::OurFault, hop.to_string(), fault.words);
-            one.began(fault.since);
-            found.push(one);
-        }
         if let Some(trouble) = ledger.trouble() {
             found.push(Found::new(
                 AlarmKind::StoreFailing,
@@ -187,7 +181,8 @@ async fn rows(ledger: &Ledger, settings: &Settings) -> Result<Vec<Found>, Ledger
     let mut found = overdue(ledger, settings, late).await?;
     let ready = ledger.ready_hops(now).await?;
     found.extend(stalled(ledger, &ready, settings.watch.slack, late).await?);
-    found.extend(no_such_connector(ledger, settings, &ready).await?);
+    found.extend(no_such_connector(ledger, settings).await?);
+    found.extend(our_faults(ledger).await?);
     found.extend(held(ledger).await?);
     found.extend(dead_letters(ledger, now).await?);
     found.extend(fenced(ledger).await?);
@@ -242,22 +237,37 @@ async fn stalled(
     Ok(found)
 }
 
+/// Whether the hop is up does not matter: each try finds that there is no such connector, and shows it down.
 async fn no_such_connector(
     ledger: &Ledger,
     settings: &Settings,
-    ready: &[ReadyHop],
 ) -> Result<Vec<Found>, LedgerError> {
     let mut found = Vec::new();
-    for hop in ready {
-        let gone = match hop.key.kind() {
+    for (hop, all) in ledger.waiting_for_connectors().await? {
+        let gone = match hop.kind() {
             HopKind::Via(name) => !settings.connectors.iter().any(|one| one.name == name),
             HopKind::Mailbox | HopKind::Mx(_) => false,
         };
-        if gone {
+        if gone && found.len() < crate::alarm::ALARMS_A_KIND {
             let detail = "the settings no longer name this connector".to_owned();
-            let kind = AlarmKind::NoSuchConnector;
-            found.push(waiting(ledger, kind, &hop.key, hop.queued, detail).await?);
+            found.push(waiting(ledger, AlarmKind::NoSuchConnector, &hop, all, detail).await?);
         }
+    }
+    Ok(found)
+}
+
+/// A fault is over when the hop answers, and forgotten when nothing waits for it any more: nobody will try it then.
+async fn our_faults(ledger: &Ledger) -> Result<Vec<Found>, LedgerError> {
+    let mut found = Vec::new();
+    for (hop, fault) in ledger.faults_of_ours() {
+        let all = ledger.how_many_wait_for(&hop).await?;
+        if all == 0 {
+            ledger.no_fault_of_ours(&hop);
+            continue;
+        }
+        let mut one = waiting(ledger, AlarmKind::OurFault, &hop, all, fault.words).await?;
+        one.began(fault.since);
+        found.push(one);
     }
     Ok(found)
 }

@@ -55,6 +55,8 @@ struct Teller {
     told: BTreeMap<(AlarmKind, String), (Alarm, Instant)>,
     news: VecDeque<(News, Alarm)>,
     tries: u32,
+    /// After a try that failed: when the next one is due, however many alarms change until then.
+    again_at: Option<Instant>,
 }
 
 pub(crate) async fn run(room: Room, mut standing: watch::Receiver<Standing>) {
@@ -68,6 +70,7 @@ pub(crate) async fn run(room: Room, mut standing: watch::Receiver<Standing>) {
         if let Some(to) = &alarms.mail {
             let fresh = teller.news.iter().skip(begun);
             for (news, alarm) in fresh.filter(|(news, _)| *news != News::Stands) {
+                room.beat();
                 mail(&room, to, *news, alarm).await;
             }
         }
@@ -124,8 +127,12 @@ impl Teller {
     }
 
     async fn tell(&mut self, room: &Room, world: &World, at: &WebAddress, limit: Duration) {
+        if self.again_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.again_at = None;
         while let Some((news, alarm)) = self.news.front() {
-            room.beat();
+            room.pulse.beat_within("post", limit + crate::PULSE);
             let posted = world
                 .clock
                 .timeout(limit, post(world, at, *news, alarm, limit));
@@ -140,6 +147,7 @@ impl Teller {
                 continue;
             };
             self.tries += 1;
+            self.again_at = Some(Instant::now() + AGAIN);
             tracing::warn!(webhook = %at, why, tries = self.tries, "the webhook did not take an alarm");
             if self.tries >= TRIES_MAX {
                 self.news.pop_front();

@@ -492,6 +492,62 @@ async fn mail_for_a_connector_that_is_gone_and_overdue_mail_raise_alarms() {
     bench.pass(HOUR + MINUTE).await;
     let left = kinds(watch.alarms());
     assert!(!left.contains(&overdue) && left.contains(&gone), "{left:?}");
+    // Each try finds that there is no such connector: the hop is down nearly all the time.
+    let later = bench.ledger.now() + HOUR * 9;
+    let down = bench
+        .ledger
+        .hop_down(&next_hop, later, 1, "451 no such connector", "");
+    down.await.unwrap();
+    bench.pass(HOUR + MINUTE).await;
+    let left = kinds(watch.alarms());
+    assert!(left.contains(&gone), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_ours_names_its_mail_and_is_forgotten_when_nothing_waits_for_the_hop() {
+    let bench = Bench::new().await;
+    let hop = HopKey::mx("b.example");
+    let id = bench
+        .accept("jo@a.example", &[("k@b.example", None, queued())])
+        .await;
+    bench.ledger.fault_of_ours(&hop, "the login is refused");
+    let found = alarms_of_rows(&bench.ledger, &bench.settings)
+        .await
+        .unwrap();
+    let [fault] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    let named = (fault.kind, fault.all, fault.messages.as_slice());
+    assert_eq!(named, (AlarmKind::OurFault, 1, &[id.to_string()][..]));
+    let days = bench.settings.queue.lifetime + HOUR;
+    let watch = bench.watch();
+    bench.pass(days).await;
+    let left = watch.alarms();
+    let fault = |one: &Alarm| one.kind == AlarmKind::OurFault;
+    assert!(!left.iter().any(fault), "{left:?}");
+    assert!(bench.ledger.faults_of_ours().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_hold_hides_no_damage_however_much_it_is() {
+    let bench = Bench::new().await;
+    for _ in 0..3 {
+        bench
+            .accept("jo@a.example", &[("k@b.example", None, held())])
+            .await;
+    }
+    let id = bench
+        .accept("jo@a.example", &[("k@b.example", None, queued())])
+        .await;
+    bench
+        .write(
+            "UPDATE recipient SET state = 'held', hold_reason = 'damaged: torn', held_by = 'watch', \
+             hold_alarm_at = expires_at WHERE state = 'queued'",
+        )
+        .await;
+    let found = bench.ledger.held_too_long(1).await.unwrap();
+    let found: Vec<_> = found.iter().map(|one| (one.message, one.kind)).collect();
+    assert_eq!(found, [(id, path_ledger::HeldKind::Damaged)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -672,5 +728,27 @@ async fn a_webhook_hears_when_an_alarm_begins_stands_and_ends_though_it_failed_a
         .rows("SELECT subject FROM message WHERE subject LIKE '[postrider n1] no_such_connector%'")
         .await;
     assert_eq!(mails.len(), 2);
+    drop(watch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_is_down_is_tried_by_the_minute_however_often_alarms_change() {
+    const DOWN: [&str; 200] = ["HTTP/1.1 500 no\r\n\r\n"; 200];
+    let mut bench = Bench::new().await;
+    bench.settings.watch.reconcile_interval = Duration::from_secs(1);
+    bench.settings.alarms.webhook = Some("http://192.0.2.80:8080/hook".parse().unwrap());
+    let heard = web(&bench.world, &DOWN).await;
+    let watch = bench.watch();
+    let gone = || Birth::Queued {
+        next_hop: HopKey::via("gone"),
+    };
+    for _ in 0..60 {
+        bench
+            .accept("jo@a.example", &[("k@b.example", NEVER, gone())])
+            .await;
+        bench.pass(Duration::from_secs(5)).await;
+    }
+    let tries = heard.lock().unwrap().len();
+    assert!((2..=6).contains(&tries), "{tries} tries in five minutes");
     drop(watch);
 }

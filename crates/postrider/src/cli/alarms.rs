@@ -9,6 +9,7 @@ const COLUMNS: &[print::Column] = &[
     ("OF", "subject"),
     ("MESSAGES", "all"),
     ("DETAIL", "detail"),
+    ("WHAT IT MEANS", "meaning"),
     ("WHAT TO DO", "remedy"),
 ];
 

@@ -19,6 +19,9 @@ use tempfile::TempDir;
 /// No answer of a healthy server takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where a server's log goes.
+const LOG: &str = "serve.log";
+
 pub const CONFIGURATION: &str = r#"hostname = "mx.example.test"
 [[listener]]
 name = "mx"
@@ -174,13 +177,15 @@ impl House {
         });
     }
 
+    /// What the last server said on standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(LOG)).unwrap()
+    }
+
     pub fn serve(&self, arguments: &[&str]) -> Served {
         let mut command = self.command(arguments);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let log = std::fs::File::create(self.folder.path().join(LOG)).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Served { child, lines }
     }
