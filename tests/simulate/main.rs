@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
     match std::env::var("POSTRIDER_SEED") {
         Ok(seed) => one(seed.parse().expect("POSTRIDER_SEED is a number")),
-        Err(_) => many(seeds()),
+        Err(_) => many(seeds(), kept()),
     }
 }
 
@@ -75,6 +75,23 @@ fn seeds() -> Range<u64> {
     from.parse().expect("a number")..to.parse().expect("a number")
 }
 
+/// Stories that broke a promise once: the seed of their dice, and their text. Its file's name says what holds now.
+fn kept() -> Vec<(u64, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/simulate/kept");
+    let files = std::fs::read_dir(folder).expect("the folder of kept stories");
+    let story = |file: std::io::Result<std::fs::DirEntry>| {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("a kept story is text");
+        let seed = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# seed "));
+        let seed = seed.and_then(|seed| seed.parse().ok());
+        (seed.expect("a kept story begins with # seed N"), text)
+    };
+    files.map(story).collect()
+}
+
 fn one(seed: u64) -> ExitCode {
     let story = match std::env::var("POSTRIDER_STORY") {
         Ok(file) => std::fs::read_to_string(file).expect("POSTRIDER_STORY names a file"),
@@ -91,7 +108,8 @@ fn one(seed: u64) -> ExitCode {
             ExitCode::FAILURE
         }
         (Err(violation), _) | (_, Err(violation)) => {
-            tell(seed, &story, &violation, &mut 0);
+            tell(seed, &violation);
+            shorten(seed, &story);
             ExitCode::FAILURE
         }
     }
@@ -108,10 +126,14 @@ struct Sum {
     reduced: usize,
 }
 
-fn many(seeds: Range<u64>) -> ExitCode {
+fn many(seeds: Range<u64>, kept: Vec<(u64, String)>) -> ExitCode {
     let began = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let sum = Mutex::new(Sum::default());
+    let kept_stories = kept.len();
+    for (seed, story) in kept {
+        run(seed, &story, &sum);
+    }
     let first = std::env::var("POSTRIDER_FIRST").is_ok();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -122,14 +144,14 @@ fn many(seeds: Range<u64>) -> ExitCode {
                     if seed >= seeds.end || (first && found(&sum)) {
                         return;
                     }
-                    run(seed, &sum);
+                    run(seed, &compose(seed), &sum);
                 }
             });
         }
     });
     let sum = sum.into_inner().expect("no thread panicked");
     println!(
-        "seeds {}, messages {}, recipients {}, looks at the book {}, violations {}, {:.1} s",
+        "seeds {}, {kept_stories} of them kept, messages {}, recipients {}, looks at the book {}, violations {}, {:.1} s",
         sum.seeds,
         sum.messages,
         sum.recipients,
@@ -150,10 +172,9 @@ fn found(sum: &Mutex<Sum>) -> bool {
     sum.lock().expect("no thread panicked").violations > 0
 }
 
-fn run(seed: u64, sum: &Mutex<Sum>) {
-    let story = compose(seed);
-    let told = Run::of(&story, seed);
-    let again = (seed % TWICE == 0).then(|| Run::of(&story, seed));
+fn run(seed: u64, story: &str, sum: &Mutex<Sum>) {
+    let told = Run::of(story, seed);
+    let again = seed.is_multiple_of(TWICE).then(|| Run::of(story, seed));
     let same = match (&told, &again) {
         (Ok(first), Some(Ok(second))) => first == second,
         (Ok(_), Some(Err(_))) => false,
@@ -176,23 +197,30 @@ fn run(seed: u64, sum: &Mutex<Sum>) {
         }
         Err(violation) => {
             sum.violations += 1;
-            let mut reduced = sum.reduced;
+            sum.reduced += 1;
+            let many = sum.reduced > REDUCED_MAX;
             drop(sum);
-            tell(seed, &story, &violation, &mut reduced);
+            tell(seed, &violation);
+            if !many {
+                shorten(seed, story);
+            }
         }
     }
 }
 
-fn tell(seed: u64, story: &str, violation: &Violation, reduced: &mut usize) {
+fn tell(seed: u64, violation: &Violation) {
     println!("seed {seed}: {violation}\n  again: POSTRIDER_SEED={seed}");
-    if *reduced >= REDUCED_MAX || std::env::var("POSTRIDER_REDUCE").is_ok_and(|word| word == "no") {
+}
+
+/// Writes the story down as short as it can be, for whoever wants to keep it.
+fn shorten(seed: u64, story: &str) {
+    if std::env::var("POSTRIDER_REDUCE").is_ok_and(|word| word == "no") {
         return;
     }
-    *reduced += 1;
-    let folder =
-        std::env::var("POSTRIDER_FOUND").map_or_else(|_| std::env::temp_dir(), PathBuf::from);
+    let folder = std::env::var("POSTRIDER_FOUND");
+    let folder = folder.map_or_else(|_| std::env::temp_dir(), PathBuf::from);
     let file = folder.join(format!("seed_{seed}.txt"));
-    let text = reduce(story, seed);
+    let text = format!("# seed {seed}\n{}", reduce(story, seed));
     match std::fs::write(&file, text) {
         Ok(()) => println!("  in short: {}", file.display()),
         Err(error) => println!("  it cannot be written to {}: {error}", file.display()),

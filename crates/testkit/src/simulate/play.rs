@@ -147,14 +147,12 @@ impl Player<'_> {
 
     async fn step(&mut self, statement: &Statement) -> Result<(), Broken> {
         self.note(statement);
-        match statement {
-            Statement::Wait(time) => self.wait(*time).await,
-            other => {
-                let told = self.teller.perform(other).await;
-                told.map_err(|error| untold(&error))?;
-                self.look().await
-            }
+        if let Statement::Wait(time) = statement {
+            return self.wait(*time).await;
         }
+        let told = self.teller.perform(statement).await;
+        told.map_err(|error| untold(&error))?;
+        self.look().await
     }
 
     /// Counts faults, and remembers who cannot write.
@@ -167,19 +165,23 @@ impl Player<'_> {
         }
         if let Statement::Mishap { node, trouble } = statement {
             let troubles = self.troubles.entry(node.clone()).or_default();
-            match trouble {
-                Trouble::Over => troubles.clear(),
-                other => troubles.push(*other),
+            troubles.push(*trouble);
+            if *trouble == Trouble::Over {
+                troubles.clear();
             }
         }
         if let Statement::Node { name, .. } = statement {
             self.troubles.remove(name);
         }
-        let started = |what: &NodeChange| *what == NodeChange::Start;
-        let harms = match statement {
-            Statement::Node { what, .. } => !started(what),
-            other => matches!(other, Statement::Disk(_) | Statement::Mishap { .. }),
-        };
+        let starts = matches!(
+            statement,
+            Statement::Node {
+                what: NodeChange::Start,
+                ..
+            }
+        );
+        let node = matches!(statement, Statement::Node { .. } | Statement::Mishap { .. });
+        let harms = matches!(statement, Statement::Disk(_)) || node && !starts;
         if harms {
             self.faults = Faults::Some;
         }

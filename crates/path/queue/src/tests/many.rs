@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use super::*;
 
 const RECIPIENTS: usize = 100_000;
-/// Of one message; they have one time, and are one attempt.
-const TOGETHER: usize = 100;
 const HOPS: usize = 5;
 /// The times are spread by chance over this.
 const SPREAD: Duration = minutes(120);
 /// How late an attempt may begin: a poll, and its turn among those of the same moment.
 const LATE: Duration = seconds(5);
 const POISON_ATTEMPTS: u32 = 3;
+
+/// Recipients of one message, who have one time and are one attempt; `POSTRIDER_TOGETHER=1` gives each a time of its own (two
+/// minutes, optimized).
+fn together() -> usize {
+    let given = std::env::var("POSTRIDER_TOGETHER");
+    given.map_or(100, |given| given.parse().expect("a number"))
+}
 
 fn domain(hop: usize) -> String {
     format!("p{hop}.test")
@@ -21,7 +26,7 @@ fn domain(hop: usize) -> String {
 /// A message for many at one hop; every second one was tried before, and so stands in the line of retries.
 async fn queued_at(house: &House, number: usize, subject: &'static str, due: Time) -> MessageId {
     let domain = domain(number % HOPS);
-    let to = (0..TOGETHER).map(|n| format!("r{n}@{domain}"));
+    let to = (0..together()).map(|n| format!("r{n}@{domain}"));
     let id = house
         .queued(Mail {
             to: to.collect(),
@@ -56,7 +61,7 @@ async fn a_hundred_thousand_are_tried_in_due_order_while_one_poisons_its_worker(
     house.peer(Script::default()).await;
     let start = house.ledger.now();
     let mut due = BTreeMap::new();
-    for number in 0..RECIPIENTS / TOGETHER {
+    for number in 0..RECIPIENTS / together() {
         let after = house.world.chance.below(SPREAD.as_millis() as u64);
         let at = start + minutes(10) + Duration::from_millis(after);
         due.insert(queued_at(&house, number, "", at).await.key(), at);
@@ -71,7 +76,7 @@ async fn a_hundred_thousand_are_tried_in_due_order_while_one_poisons_its_worker(
         .rows("SELECT message, min(started_at), max(started_at), next_hop FROM attempt WHERE outcome = 'relayed' \
                GROUP BY message, next_hop ORDER BY min(started_at), message")
         .await;
-    assert_eq!(tried.len(), RECIPIENTS / TOGETHER);
+    assert_eq!(tried.len(), RECIPIENTS / together());
     let mut latest: BTreeMap<String, Time> = BTreeMap::new();
     for row in tried {
         let at = due[&row.int(0).unwrap()];
@@ -88,7 +93,7 @@ async fn a_hundred_thousand_are_tried_in_due_order_while_one_poisons_its_worker(
         *last = (*last).max(at);
     }
     // The poison stands aside, with the stage, the error and the count.
-    assert_eq!(house.in_state("held").await, TOGETHER as i64);
+    assert_eq!(house.in_state("held").await, together() as i64);
     let held = format!(
         "SELECT hold_reason, attempts FROM recipient WHERE message = {}",
         poison.key()

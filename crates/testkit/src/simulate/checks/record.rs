@@ -163,7 +163,9 @@ const POISON: usize = 3;
 
 /// P4, P11: claims are lost by faults alone, and what loses them again and again is held.
 pub(super) fn blame(book: &Book, faults: Faults) -> Verdict {
-    let lost = |one: &&Event| one.kind == "claim_lost";
+    let lost = |one: &&Event| {
+        one.kind == "claim_lost" || (one.kind == "reconciled" && one.recipient.is_some())
+    };
     if let Some(event) = book
         .events
         .iter()
@@ -172,7 +174,7 @@ pub(super) fn blame(book: &Book, faults: Faults) -> Verdict {
     {
         return broken(
             "P4 leases, not locks",
-            format!("a claim was lost by nobody's fault: {event:?}"),
+            format!("lost by nobody's fault: {event:?}"),
         );
     }
     for id in book.recipients.keys() {
