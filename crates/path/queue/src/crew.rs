@@ -105,6 +105,8 @@ impl Crew {
             let Some(stationed) = self.posts.remove(&id) else {
                 continue;
             };
+            // Each is a write: with a store that does not answer, many of them take longer than one step may.
+            self.hop.pulse.beat("replacing workers");
             stationed.end.abort();
             // One that blocks its thread would keep it for ever.
             stationed.post.permit.give_back();

@@ -59,7 +59,7 @@ async fn poll(shared: &Arc<Shared>, last_started: &mut Option<HopKey>) {
         .permits
         .set_total(settings.queue.max_concurrent_attempts);
     shared.hops.replace_hung(shared);
-    settlements::end_hung(shared).await;
+    settlements::end_hung(shared);
     let now = shared.ledger.now();
     shared.hops.forget_rest(now);
     let mut due = match shared.ledger.ready_hops(now).await {

@@ -72,8 +72,9 @@ pub(crate) fn spawn(
     }
 }
 
-/// Ends those that take longer than they may.
-pub(crate) async fn end_hung(shared: &Shared) {
+/// Ends those that take longer than they may. That is written beside the caller: a store that does not answer may have made
+/// many of them hang, and would keep whoever waits for it.
+pub(crate) fn end_hung(shared: &Arc<Shared>) {
     let hung: Vec<_> = {
         let mut under_way = hold(&shared.settlements.under_way);
         let hung = under_way.all.iter();
@@ -88,7 +89,10 @@ pub(crate) async fn end_hung(shared: &Shared) {
         if let Some(end) = &one.end {
             end.abort();
         }
-        lost(shared, one, Failure::Hung(stage), &words).await;
+        let told = shared.clone();
+        shared.settles.spawn(async move {
+            lost(&told, one, Failure::Hung(stage), &words).await;
+        });
     }
 }
 
