@@ -108,7 +108,7 @@ They go to the log (once when one begins, once when it ends), to `postrider alar
 `[alarms] webhook`: a POST of the same JSON with `\"state\": \"begun\"`, `\"stands\"` (again after `repeat`) or `\"ended\"`. `[alarms] mail` sends them by
 mail too, never alone: a mail server that stands still cannot mail that it does.
 
-`postrider health` is for load balancers: exit 0 when this node takes mail and nothing is stalled or stuck; 1 with the reasons when
+`postrider health` is for load balancers: exit 0 when this node takes mail and nothing is stalled or overdue; 1 with the reasons when
 not; 3 when it does not answer.
 ";
 

@@ -12,14 +12,13 @@ pub(super) async fn alarms(rooms: &Rooms) -> Answered {
     super::rows(standing(rooms).await?)
 }
 
-/// Alarms under which a node must get no new mail from a load balancer.
+/// Alarms under which a node must get no new mail from a load balancer. What was stuck is replaced by the time it is told of.
 fn is_unhealthy(kind: AlarmKind, of_this_node: bool) -> bool {
     match kind {
-        AlarmKind::Stalled | AlarmKind::Stuck | AlarmKind::Overdue | AlarmKind::StoreFailing => {
-            true
-        }
+        AlarmKind::Stalled | AlarmKind::Overdue | AlarmKind::StoreFailing => true,
         AlarmKind::NoSignOfLife => of_this_node,
-        AlarmKind::TaskFailed
+        AlarmKind::Stuck
+        | AlarmKind::TaskFailed
         | AlarmKind::NoSuchConnector
         | AlarmKind::OurFault
         | AlarmKind::HeldForgotten
