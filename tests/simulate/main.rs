@@ -48,6 +48,7 @@ fn main() -> ExitCode {
     }
     match std::env::var("POSTRIDER_SEED") {
         Ok(seed) => one(seed.parse().expect("POSTRIDER_SEED is a number")),
+        Err(_) if std::env::var_os("POSTRIDER_FIRST").is_some() => many(seeds(), Vec::new()),
         Err(_) => many(seeds(), kept()),
     }
 }
