@@ -441,12 +441,11 @@ async fn operate(book: &mut Book, operation: Operation, id: RecipientId) -> bool
 }
 
 /// Where it takes a recipient; `None` when it is refused, and then nothing has changed.
-async fn outcome(operation: Operation, place: Place) -> Option<State> {
+async fn outcome(book: &mut Book, operation: Operation, place: Place) -> Option<State> {
     let what = format!("{operation} of {place:?}");
-    let mut book = book().await;
-    let id = placed(&mut book, place).await;
+    let id = placed(book, place).await;
     let before = book.row(id).await;
-    let let_through = operate(&mut book, operation, id).await;
+    let let_through = operate(book, operation, id).await;
     let after = book.row(id).await;
     // Of whatever is let: ages stand, and the alarm clock is the one that the rule asks for.
     let ages = |row: &Recipient| (row.accepted_at, row.expires_at);
@@ -477,15 +476,15 @@ async fn table() -> (String, Vec<Vec<Option<State>>>) {
     );
     let mut moves = Vec::new();
     for operation in Operation::ALL {
-        let mut row = Vec::new();
+        let (mut book, mut row) = (book().await, Vec::new());
         write!(text, "| `{operation}` |").unwrap();
         for place in PLACES {
-            let to = outcome(*operation, place).await;
+            let to = outcome(&mut book, *operation, place).await;
             write!(text, " {} |", to.map_or("-", State::word)).unwrap();
             row.push(to);
         }
         for state in FINAL {
-            let refused = outcome(*operation, Place::In(state)).await;
+            let refused = outcome(&mut book, *operation, Place::In(state)).await;
             assert_eq!(refused, None, "{operation} of {state}: final is final");
         }
         writeln!(text, " - | {} |", operation.meaning()).unwrap();
@@ -516,7 +515,7 @@ async fn the_manual_of_the_states_is_what_the_book_does() {
 async fn an_operator_can_end_every_wait_but_an_attempt_under_way() {
     for place in PLACES {
         for verb in [Operation::Return, Operation::Discard, Operation::Reroute] {
-            let moved = outcome(verb, place).await;
+            let moved = outcome(&mut book().await, verb, place).await;
             let waits = place != Place::In(State::InFlight);
             assert_eq!(moved.is_some(), waits, "{verb} of {place:?}");
         }

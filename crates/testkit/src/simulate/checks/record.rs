@@ -141,8 +141,11 @@ pub(super) fn explained(
             (old.retry_at, old.notify_at, old.attempts)
                 == (new.retry_at, new.notify_at, new.attempts)
         }
-        ("categorizing", "categorizing" | "queued" | "in_flight" | "expanded") => {
-            old.notify_at == new.notify_at
+        ("categorizing", "categorizing" | "queued" | "in_flight") => old.notify_at == new.notify_at,
+        // Its members are there instead, and say where they come from.
+        ("categorizing", "expanded") => {
+            let parent = |one: &Recipient| one.parent == Some(id);
+            book.recipients.values().any(parent)
         }
         (from, to) if from == to => {
             (old.notify_at, old.hold_alarm_at) == (new.notify_at, new.hold_alarm_at)
