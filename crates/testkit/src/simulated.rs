@@ -438,7 +438,17 @@ impl Stage for Simulated {
             NodeChange::Start => self.start_node(name).await,
             NodeChange::Stumble => self.stumble(name).await,
             NodeChange::Stop => {
-                self.running(name)?.stop().await;
+                let stopped = self.running(name)?.stop();
+                // Whoever told it to stop kills it in the end.
+                if self
+                    .world
+                    .clock
+                    .timeout(ANSWER_MAX * 2, stopped)
+                    .await
+                    .is_err()
+                {
+                    self.simulation.disk.crash();
+                }
                 Ok(())
             }
             NodeChange::Crash => self.crash(name),

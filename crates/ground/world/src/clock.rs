@@ -173,6 +173,7 @@ impl Clock {
                 None => tokio::time::sleep(wait).await,
                 Some(moved) => {
                     tokio::select! {
+                        biased;
                         () = tokio::time::sleep(wait) => {}
                         () = moved => {}
                     }
@@ -243,6 +244,7 @@ impl Steering {
                 return;
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(left) => {}
                 () = moved => {}
             }

@@ -9,7 +9,7 @@
 
 mod door;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,7 +82,7 @@ pub(crate) struct Doors {
     folder: PathBuf,
     places: Vec<Place>,
     /// Cancelled when the settings have no listener of this name any more: its sessions end in good order.
-    leave: HashMap<String, CancellationToken>,
+    leave: BTreeMap<String, CancellationToken>,
     loops: JoinSet<()>,
 }
 
@@ -93,7 +93,7 @@ impl Doors {
             hall,
             folder,
             places: Vec::new(),
-            leave: HashMap::new(),
+            leave: BTreeMap::new(),
             loops: JoinSet::new(),
         }
     }

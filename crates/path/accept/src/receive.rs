@@ -77,6 +77,7 @@ impl Receiver {
         let mut sessions = std::mem::take(&mut hold(&inside).sessions);
         let hall = self.hall;
         tokio::select! {
+            biased;
             () = all_over(&mut sessions) => {}
             () = hall.stop.cancelled() => finish(&hall, sessions).await,
         }

@@ -36,6 +36,9 @@ use identity::Certificates;
 /// How long attempts under way may take to end when the node stops; what is not done then, its lease brings back.
 const ATTEMPTS_GRACE: Duration = Duration::from_secs(20);
 
+/// How long a stop may take in all: less than the 90 s after which a service manager kills.
+const STOP_MAX: Duration = Duration::from_secs(80);
+
 /// What a node is made of.
 pub struct NodeParts {
     /// Its settings.
@@ -297,7 +300,18 @@ impl Node {
     }
 
     /// Takes no more mail, lets sessions end within their grace time, then stops the rest.
+    ///
+    /// What has not ended within [`STOP_MAX`] is cut off as by a crash, and comes back by its lease.
     pub async fn stop(self) {
+        let clock = self.desk.rooms.ledger.world().clock.clone();
+        if clock.timeout(STOP_MAX, self.stop_in_order()).await.is_err() {
+            tracing::error!(
+                "it did not end in time, and is cut off; leases bring back what it had"
+            );
+        }
+    }
+
+    async fn stop_in_order(self) {
         self.desk.server.lock().await.stop().await;
         self.queue.stop(ATTEMPTS_GRACE).await;
         for task in &self.tasks {

@@ -61,6 +61,7 @@ impl Session {
         tracing::warn!(peer = ?self.peer, login = ?user, failures, "login refused");
         let delay = GUESS_DELAY.saturating_mul(failures).min(GUESS_DELAY_MAX);
         tokio::select! {
+            biased;
             () = clock.sleep(delay) => {}
             () = self.leave.cancelled() => {}
         }
