@@ -438,15 +438,10 @@ impl Stage for Simulated {
             NodeChange::Start => self.start_node(name).await,
             NodeChange::Stumble => self.stumble(name).await,
             NodeChange::Stop => {
-                let stopped = self.running(name)?.stop();
-                // Whoever told it to stop kills it in the end.
-                if self
-                    .world
-                    .clock
-                    .timeout(ANSWER_MAX * 2, stopped)
-                    .await
-                    .is_err()
-                {
+                let stopped = AssertUnwindSafe(self.running(name)?.stop()).catch_unwind();
+                let stopped = self.world.clock.timeout(ANSWER_MAX * 2, stopped).await;
+                // A defect of its own ends it there; whoever told it to stop kills it in the end.
+                if !matches!(stopped, Ok(Ok(()))) {
                     self.simulation.disk.crash();
                 }
                 Ok(())
