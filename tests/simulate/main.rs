@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use testkit::simulate::{Broken, Run, Violation, compose, reduce};
@@ -181,14 +182,21 @@ fn bounded(story: &str, seed: u64) -> Result<Run, Violation> {
     let (told, heard) = std::sync::mpsc::channel();
     let text = story.to_owned();
     std::thread::spawn(move || told.send(Run::of(&text, seed)).is_ok());
-    heard.recv_timeout(STORY_MAX).unwrap_or_else(|_silence| {
+    heard.recv_timeout(STORY_MAX).unwrap_or_else(|silence| {
+        let (promise, words) = match silence {
+            RecvTimeoutError::Timeout => (
+                "P12 every wait has an end",
+                format!("the story was not over within {STORY_MAX:?}"),
+            ),
+            RecvTimeoutError::Disconnected => (
+                "the story can be told",
+                "whoever told it panicked".to_owned(),
+            ),
+        };
         Err(Violation {
             line: 0,
             text: String::new(),
-            broken: Broken {
-                promise: "P12 every wait has an end",
-                words: format!("the story was not over within {STORY_MAX:?}"),
-            },
+            broken: Broken { promise, words },
         })
     })
 }

@@ -304,7 +304,7 @@ fn millis(duration: Duration) -> i64 {
 }
 
 /// `start + duration`, or about thirty years later when that cannot be told.
-fn add(start: Instant, duration: Duration) -> Instant {
+pub(crate) fn add(start: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
     start
         .checked_add(duration)

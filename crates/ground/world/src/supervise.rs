@@ -20,7 +20,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::Time;
-use crate::clock::Clock;
+use crate::clock::{Clock, add};
 
 #[cfg(test)]
 mod tests;
@@ -395,13 +395,4 @@ impl Pulse {
         // Nothing in here panics half way, so a poisoned lock guards whole data.
         self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `start + duration`, or about thirty years later when that cannot be told.
-fn add(start: Instant, duration: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
-    start
-        .checked_add(duration)
-        .or_else(|| start.checked_add(FAR))
-        .unwrap_or(start)
 }

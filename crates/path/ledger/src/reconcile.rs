@@ -196,12 +196,17 @@ impl Ledger {
         &self,
         from: &BodyCursor,
         recipients: u32,
+        octets: u64,
     ) -> Result<BodiesChecked, LedgerError> {
         let values = vec![(&from.next_hop).into(), from.id.into(), recipients.into()];
         let rows = self.read(WAITING, values).await?;
         let mut found = BodiesChecked::default();
         let (mut last, mut whole) = (None, std::collections::BTreeSet::new());
+        let mut read = 0;
         for row in &rows {
+            if read >= octets {
+                break;
+            }
             let (id, body) = (row.int(0)?, row.int(2)?);
             last = Some(BodyCursor {
                 next_hop: row.text(1)?.to_owned(),
@@ -212,7 +217,8 @@ impl Ledger {
                 continue;
             }
             match self.read_through(body).await {
-                Ok(()) => {
+                Ok(octets) => {
+                    read += octets;
                     whole.insert(body);
                 }
                 Err(error @ StoreError::Damaged(_)) => {
@@ -224,20 +230,23 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
         }
-        let full = rows.len() >= usize::try_from(recipients).unwrap_or(usize::MAX);
+        let full = read >= octets || found.checked >= u64::from(recipients);
         found.next = last.filter(|_| full);
         Ok(found)
     }
 
-    /// Its checksum is compared on the way.
-    async fn read_through(&self, body: i64) -> Result<(), StoreError> {
+    /// Its checksum is compared on the way; answers with its octets.
+    async fn read_through(&self, body: i64) -> Result<u64, StoreError> {
         let reader = self.store().read_body(body).await?;
         let Some(mut reader) = reader else {
             // It may have ended between two reads; what waits without one is found by the audit.
-            return Ok(());
+            return Ok(0);
         };
-        while reader.next().await?.is_some() {}
-        Ok(())
+        let mut octets = 0;
+        while let Some(piece) = reader.next().await? {
+            octets += piece.len() as u64;
+        }
+        Ok(octets)
     }
 }
 

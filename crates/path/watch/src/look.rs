@@ -58,8 +58,9 @@ pub(crate) async fn run(room: Room, alarms: Alarms, supervisor: Supervisor) {
                 alarms.replace(KINDS, own.into_iter().chain(rows).collect());
             }
             Err(error) => {
-                tracing::warn!(%error, "the book could not be looked through");
-                alarms.replace(OWN_KINDS, own);
+                let detail = format!("the book could not be looked through: {error}");
+                let blind = Found::new(AlarmKind::StoreFailing, "watch", detail);
+                alarms.replace(OWN_KINDS, own.into_iter().chain([blind]).collect());
             }
         }
         room.sleep(settings.watch.reconcile_interval).await;

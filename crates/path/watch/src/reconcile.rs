@@ -10,6 +10,9 @@ use crate::Room;
 /// Recipients whose message is read through in one pass: with small messages some megabytes, and a full queue in some hours.
 const BODIES_A_PASS: u32 = 100;
 
+/// Octets read in one pass, and the rest of the message with which they are reached: large messages must not keep the disk busy.
+const OCTETS_A_PASS: u64 = 32 << 20;
+
 pub(crate) async fn run(room: Room) {
     let mut from = BodyCursor::default();
     loop {
@@ -41,7 +44,10 @@ pub(crate) async fn hops(room: &Room) -> Result<(), LedgerError> {
 
 /// A slice; where the next one begins.
 pub(crate) async fn bodies(room: &Room, from: &BodyCursor) -> Result<BodyCursor, LedgerError> {
-    let found = room.ledger.check_bodies(from, BODIES_A_PASS).await?;
+    let found = room
+        .ledger
+        .check_bodies(from, BODIES_A_PASS, OCTETS_A_PASS)
+        .await?;
     if !found.damaged.is_empty() {
         tracing::error!(recipients = ?found.damaged, "messages cannot be read; they are held");
     }
@@ -54,8 +60,8 @@ fn longest_wait(settings: &Settings, hop: &HopKey) -> Duration {
         HopKind::Via(name) => settings.connectors.iter().find(|one| one.name == name),
         HopKind::Mailbox | HopKind::Mx(_) => None,
     };
-    let own = own.and_then(|connector| connector.retry.as_ref());
-    let steps = own.unwrap_or(&settings.queue.retry);
-    let longest = steps.iter().copied().max().unwrap_or_default();
-    longest + settings.queue.lease
+    let queue = &settings.queue;
+    let schedule = own.map_or_else(|| queue.schedule(), |connector| connector.schedule(queue));
+    let longest = schedule.retry.into_iter().max().unwrap_or_default();
+    longest + queue.lease
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use super::book::{Book, Recipient};
 use crate::errand::Confirmed;
+use crate::statement::Operation;
 
 /// How late anything may be: the slack of the settings, and the time in which a task that died or hangs is replaced.
 const GRACE: i64 = 150_000;
@@ -79,12 +80,18 @@ fn broken<T>(promise: &'static str, words: String) -> Result<T, Broken> {
 
 impl Checker {
     /// Compares the book with what it was, and with what has been confirmed to clients.
-    pub(crate) fn look(&mut self, book: Book, at: Conditions, confirmed: &[Confirmed]) -> Verdict {
+    pub(crate) fn look(
+        &mut self,
+        book: Book,
+        at: Conditions,
+        (confirmed, acts): (&[Confirmed], &[(Operation, u64)]),
+    ) -> Verdict {
         if at.able == Able::No {
             self.excused = at.now;
         }
         record::adds_up(&book)?;
         record::is_kept(&book, confirmed)?;
+        record::acts_recorded(&book, acts)?;
         time::hops_open(&book, at.now)?;
         record::blame(&book, at.faults)?;
         for (id, old) in &self.before.recipients {

@@ -214,7 +214,8 @@ impl Player<'_> {
             faults: self.faults,
         };
         let confirmed = self.teller.errands.confirmed();
-        self.checker.look(book, conditions, &confirmed)
+        self.checker
+            .look(book, conditions, (&confirmed, &self.teller.acts))
     }
 
     /// Whether somebody can write what is due. A task that panics or hangs is no excuse.

@@ -91,6 +91,23 @@ async fn a_count_that_is_off_is_counted_again() {
     assert_eq!(book.reconciled().await, 3);
 }
 
+/// Octets that no slice of these tests has.
+const PLENTY: u64 = 1 << 20;
+
+#[tokio::test(start_paused = true)]
+async fn a_slice_of_bodies_ends_with_its_octets_and_goes_on_behind_them() {
+    let book = book().await;
+    for _ in 0..2 {
+        book.one(queued()).await;
+    }
+    let first = book.ledger.check_bodies(&BodyCursor::default(), 9, 1).await;
+    let first = first.unwrap();
+    assert_eq!(first.checked, 1);
+    let next = first.next.unwrap();
+    let rest = book.ledger.check_bodies(&next, 9, PLENTY).await.unwrap();
+    assert_eq!((rest.checked, rest.next), (1, None));
+}
+
 #[tokio::test(start_paused = true)]
 async fn bodies_are_read_through_by_slices_and_a_damaged_one_is_held() {
     let book = book().await;
@@ -100,10 +117,16 @@ async fn bodies_are_read_through_by_slices_and_a_damaged_one_is_held() {
     }
     book.hand("UPDATE body SET content = substr(content, 2) WHERE id = (SELECT min(id) FROM body)")
         .await;
-    let first = book.ledger.check_bodies(&BodyCursor::default(), 2).await;
+    let first = book
+        .ledger
+        .check_bodies(&BodyCursor::default(), 2, PLENTY)
+        .await;
     let first = first.unwrap();
     assert_eq!((first.checked, first.damaged), (2, vec![ids[0]]));
-    let rest = book.ledger.check_bodies(&first.next.unwrap(), 2).await;
+    let rest = book
+        .ledger
+        .check_bodies(&first.next.unwrap(), 2, PLENTY)
+        .await;
     let rest = rest.unwrap();
     assert_eq!((rest.checked, rest.damaged, rest.next), (1, vec![], None));
     let held = book.ledger.held_too_long(10).await.unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Faults, Verdict, broken};
 use crate::errand::Confirmed;
 use crate::simulate::book::{Book, Event, Message, Recipient};
+use crate::statement::Operation;
 
 /// P3: accepted is the sum of everything else, in the totals, in the tally and in the rows.
 pub(super) fn adds_up(book: &Book) -> Verdict {
@@ -69,6 +70,21 @@ pub(super) fn is_kept(book: &Book, confirmed: &[Confirmed]) -> Verdict {
                     ),
                 );
             }
+        }
+    }
+    Ok(())
+}
+
+/// P14: as many recipients carry an operator's act, with its reason, as the operator was told.
+pub(super) fn acts_recorded(book: &Book, acts: &[(Operation, u64)]) -> Verdict {
+    for (act, told) in acts {
+        let of = |one: &&Event| one.recipient.is_some() && one.detail == act.reason;
+        let recorded = book.events.iter().filter(of).count();
+        if u64::try_from(recorded).ok() != Some(*told) {
+            return broken(
+                "P14 every operator act is recorded",
+                format!("{recorded} recipients carry an act on {told}: {act:?}"),
+            );
         }
     }
     Ok(())
