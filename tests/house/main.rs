@@ -55,6 +55,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["GROUND", "WIRE", "path-ledger", "path-notify"],
     ),
     ("access-mailbox", &["GROUND", "WIRE", "path-ledger"]),
+    (
+        "access-admin",
+        &[
+            "GROUND",
+            "WIRE",
+            "path-ledger",
+            "path-route",
+            "path-watch",
+            "path-accept",
+        ],
+    ),
     ("postrider", &["ALL"]),
     ("testkit", &["ALL"]),
     ("postrider-bench", &[]),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Context, Exit, print};
 use crate::control::{Answer, Question};
-use crate::explain::Verdict;
+use access_admin::explain::Verdict;
 
 const COLUMNS: &[print::Column] = &[
     ("STAGE", "stage"),

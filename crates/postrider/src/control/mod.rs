@@ -6,13 +6,12 @@
 mod ask;
 mod execute;
 mod framing;
-mod request;
 mod serve;
 
+pub use access_admin::{
+    Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
+};
 pub use ask::{Trouble, ask};
 pub use execute::execute;
 pub(crate) use execute::selftest::selftest;
-pub use request::{
-    Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
-};
 pub(crate) use serve::{PULSE, serve};

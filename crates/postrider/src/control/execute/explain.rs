@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{Answered, ledger, unwritable, view};
 use crate::control::Answer;
-use crate::explain::{Explanation, Facts, explain as explained};
 use crate::rooms::Rooms;
+use access_admin::explain::{Explanation, Facts, explain as explained};
 
 /// One row a message: its id, and each of its recipients explained; of a recipient's id that one alone.
 pub(super) async fn explain(rooms: &Rooms, query: &str) -> Answered {

@@ -17,8 +17,8 @@ use wire_message::{Address, Time};
 use super::send::{Wish, send};
 use super::{directory, explain, ledger, mail, rows};
 use crate::control::{Answer, DirectoryChange, Mover};
-use crate::explain::{Probe, Reason, Verdict};
 use crate::rooms::Rooms;
+use access_admin::explain::{Probe, Reason, Verdict};
 
 /// The name of the probe's account: reserved, for what stands there is removed.
 pub(crate) const PROBE: &str = "postrider-selftest";

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Answered, ledger};
 use crate::control::{Answer, Mover};
-use crate::metrics;
 use crate::rooms::Rooms;
+use access_admin::metrics;
 
 pub(super) async fn alarms(rooms: &Rooms) -> Answered {
     super::rows(standing(rooms).await?)

@@ -315,7 +315,7 @@ pub enum Mover {
 
 impl Answer {
     /// A refusal that is the asker's to mend.
-    pub(crate) fn asker(why: impl fmt::Display) -> Self {
+    pub fn asker(why: impl fmt::Display) -> Self {
         let why = why.to_string();
         Self::Refused {
             whose: Mover::Asker,
@@ -324,7 +324,7 @@ impl Answer {
     }
 
     /// The octets that go with it.
-    pub(crate) fn content(&self) -> Bytes {
+    pub fn content(&self) -> Bytes {
         match self {
             Self::Octets { content } => content.clone(),
             Self::Rows { .. } | Self::One { .. } | Self::Refused { .. } => Bytes::new(),
@@ -332,7 +332,7 @@ impl Answer {
     }
 
     /// The same with the octets that came with it.
-    pub(crate) fn with_content(self, octets: Bytes) -> Self {
+    pub fn with_content(self, octets: Bytes) -> Self {
         match self {
             Self::Octets { .. } => Self::Octets { content: octets },
             Self::Rows { .. } | Self::One { .. } | Self::Refused { .. } => self,

@@ -1,5 +1,5 @@
 //! Prints the manual of words: the text of `docs/words.md`.
 
 fn main() {
-    print!("{}", postrider::explain::manual());
+    print!("{}", access_admin::explain::manual());
 }

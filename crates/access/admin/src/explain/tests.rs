@@ -415,12 +415,12 @@ fn the_way_so_far_is_told_step_by_step_with_who_decided() {
 
 #[test]
 fn the_manual_of_words_is_the_declarations() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/words.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/words.md");
     let printed = std::fs::read_to_string(path).expect("docs/words.md is there");
     let same = printed == manual();
     assert!(
         same,
-        "run: cargo run -p postrider --example words > docs/words.md"
+        "run: cargo run -p access-admin --example words > docs/words.md"
     );
 }
 
@@ -439,7 +439,7 @@ fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
 #[test]
 fn no_sentence_of_a_word_is_written_a_second_time() {
     let mut all = Vec::new();
-    let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     sources(std::path::Path::new(crates), &mut all);
     for path in all {
         let text = std::fs::read_to_string(&path).unwrap();

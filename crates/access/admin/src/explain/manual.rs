@@ -13,7 +13,7 @@ const INTRODUCTION: &str = "# Words
 
 Everything that a listing, a trace, an explanation or the audit can say with one word, and what it means. Each word is declared once, in the code, with
 its sentence: the command line, JSON, the log and the web show that declaration, and this page is written from it
-(`cargo run -p postrider --example words > docs/words.md`; a test compares them). What can happen to a recipient in each state is in
+(`cargo run -p access-admin --example words > docs/words.md`; a test compares them). What can happen to a recipient in each state is in
 [states.md](states.md), and alarms with their remedies are in [alarms.md](alarms.md).
 ";
 

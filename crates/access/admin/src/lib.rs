@@ -1,0 +1,17 @@
+//! How people reach the server itself: what can be asked of it, and the doors by which it is asked.
+//!
+//! **For what.** Whoever runs a server asks the same things by the same words, wherever they stand: a [`Request`] has a
+//! [`Question`] and says who asks; the binary answers it with an [`Answer`]. The command line asks over the control socket.
+//!
+//! **The way through.** `request` is the vocabulary · `explain` says why a recipient is where it is, and what comes next ·
+//! `metrics` writes what is read as OpenMetrics.
+//!
+//! **Never.** Nothing is kept here: a page, a list and a number are questions to the ledger at that moment.
+
+pub mod explain;
+pub mod metrics;
+mod request;
+
+pub use request::{
+    Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
+};
