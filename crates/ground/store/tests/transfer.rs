@@ -135,6 +135,12 @@ async fn a_store_comes_back_the_same_from_the_other_engine_however_often_it_is_i
     assert_eq!(back, there);
     let store = open(&third).await;
     assert_eq!(counts(&store).await, wanted);
+    // Operators and tokens moved; whoever was logged in logs in anew.
+    let operators = "SELECT (SELECT count(*) FROM operator), (SELECT count(*) FROM api_token), (SELECT count(*) FROM web_session)";
+    assert_eq!(
+        text(&store, operators).await,
+        ["Row { values: [Int(1), Int(1), Int(0)] }"]
+    );
     store.in_service().await.unwrap();
     let files = |name: &str| {
         let mut names: Vec<_> = std::fs::read_dir(folder.path().join(name))

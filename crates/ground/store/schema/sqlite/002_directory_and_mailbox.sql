@@ -1,4 +1,4 @@
--- Who exists, and their mail.
+-- Who exists, their mail, and who administers it.
 
 CREATE TABLE domain (
     name      TEXT PRIMARY KEY,               -- lower case, A-labels
@@ -24,6 +24,49 @@ CREATE TABLE alias (
 -- Moves with every change of the tables above, so that a cache can know it is stale.
 CREATE TABLE directory_version (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL) STRICT;
 INSERT INTO directory_version (id, n) VALUES (1, 1);
+
+-- Who may use the administration's pages and its HTTP API. No mail accounts: an operator has no mailbox, and no account is one.
+CREATE TABLE operator (
+    name         TEXT PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 64 AND name NOT GLOB '*[^a-z0-9._@-]*'),
+    password     TEXT    NOT NULL,            -- argon2 hash, PHC string; '' = may not log in
+    totp         TEXT    NOT NULL CHECK (totp = '' OR length(totp) = 32), -- secret of RFC 6238 in Base32; '' = no code is asked
+    totp_offered TEXT    NOT NULL CHECK (totp_offered = '' OR length(totp_offered) = 32), -- waits for its first right code
+    totp_step    INTEGER NOT NULL CHECK (totp_step >= 0), -- the time step of the last code that was used: each works once
+    -- A list of words, each once and in this order.
+    rights       TEXT    NOT NULL CHECK (rights <> '' AND rights = ltrim(
+                     CASE WHEN ',' || rights || ',' LIKE '%,view,%' THEN ',view' ELSE '' END
+                     || CASE WHEN ',' || rights || ',' LIKE '%,act,%' THEN ',act' ELSE '' END
+                     || CASE WHEN ',' || rights || ',' LIKE '%,content,%' THEN ',content' ELSE '' END
+                     || CASE WHEN ',' || rights || ',' LIKE '%,administer,%' THEN ',administer' ELSE '' END, ',')),
+    created_at   INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+
+-- Who is logged in to the pages. The browser holds 256 bits made by chance; here is only their hash.
+CREATE TABLE web_session (
+    token_hash BLOB    PRIMARY KEY CHECK (length(token_hash) = 32), -- SHA-256
+    operator   TEXT    NOT NULL REFERENCES operator (name) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    seen_at    INTEGER NOT NULL,              -- the last request, to about a minute
+    expires_at INTEGER NOT NULL,              -- at the latest, however much it is used
+    peer       TEXT    NOT NULL,
+    agent      TEXT    NOT NULL CHECK (length(agent) <= 200) -- what the browser calls itself, cut
+) WITHOUT ROWID, STRICT;
+CREATE INDEX web_session_by_operator ON web_session (operator);
+
+-- What lets programs use the HTTP API. They hold 256 bits made by chance, too.
+CREATE TABLE api_token (
+    name       TEXT PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 64 AND name NOT GLOB '*[^a-z0-9._@-]*'),
+    token_hash BLOB    NOT NULL UNIQUE CHECK (length(token_hash) = 32), -- SHA-256
+    rights     TEXT    NOT NULL CHECK (rights <> '' AND rights = ltrim(
+                   CASE WHEN ',' || rights || ',' LIKE '%,view,%' THEN ',view' ELSE '' END
+                   || CASE WHEN ',' || rights || ',' LIKE '%,act,%' THEN ',act' ELSE '' END
+                   || CASE WHEN ',' || rights || ',' LIKE '%,content,%' THEN ',content' ELSE '' END
+                   || CASE WHEN ',' || rights || ',' LIKE '%,administer,%' THEN ',administer' ELSE '' END, ',')),
+    created_by TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,                       -- NULL = never
+    seen_at    INTEGER                        -- the last request, to about a minute; NULL = none yet
+) WITHOUT ROWID, STRICT;
 
 CREATE TABLE folder (
     id           INTEGER PRIMARY KEY,

@@ -115,11 +115,23 @@ fn surroundings(now: i64) -> Unit {
         "INSERT INTO domain (name, catch_all, created_at) VALUES ('here.test', NULL, 1), ('two.test', 'all@two.test', 2)",
         "INSERT INTO alias (address, target, created_at) VALUES ('a@here.test', 'u1@here.test', 1), \
            ('a@here.test', 'u2@here.test', 1), ('b@here.test', 'x@there.test', 2)",
+        "INSERT INTO operator (name, password, totp, totp_offered, totp_step, rights, created_at) \
+           VALUES ('jo', '$argon2id$v=19$x', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ', '', 58907520, 'view,administer', 1)",
         // Greater than every number of an account: those come from it.
         "UPDATE directory_version SET n = 1007",
     ];
     for text in plain {
         unit.write(Sql::new(text), Vec::new());
+    }
+    const TOKEN: Sql = Sql::new(
+        "INSERT INTO api_token (name, token_hash, rights, created_by, created_at) VALUES ('watch', $1, 'view', 'jo', 1)",
+    );
+    const SESSION: Sql = Sql::new(
+        "INSERT INTO web_session (token_hash, operator, created_at, seen_at, expires_at, peer, agent) \
+         VALUES ($1, 'jo', 1, 1, 2, '192.0.2.1', 'curl')",
+    );
+    for sql in [TOKEN, SESSION] {
+        unit.write(sql, vec![vec![0xC3_u8; 32].into()]);
     }
     const NODE: Sql = Sql::new(
         "INSERT INTO node (id, name, epoch, heartbeat_at, away_since, back_at) VALUES ($1, $2, $3, $4, $5, $5)",

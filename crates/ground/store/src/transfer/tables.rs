@@ -85,7 +85,7 @@ pub(crate) const RECIPIENT: Table = table(
 );
 
 /// In the order of copying: what is referred to comes before what refers to it.
-pub(crate) const TABLES: [Table; 16] = [
+pub(crate) const TABLES: [Table; 18] = [
     BODY,
     table(
         "message",
@@ -194,6 +194,35 @@ pub(crate) const TABLES: [Table; 16] = [
         ..table("directory_version", 1, &["id", "n"])
     },
     table(
+        "operator",
+        1,
+        &[
+            "name",
+            "password",
+            "totp",
+            "totp_offered",
+            "totp_step",
+            "rights",
+            "created_at",
+        ],
+    ),
+    Table {
+        octets: &["token_hash"],
+        ..table(
+            "api_token",
+            1,
+            &[
+                "name",
+                "token_hash",
+                "rights",
+                "created_by",
+                "created_at",
+                "expires_at",
+                "seen_at",
+            ],
+        )
+    },
+    table(
         "folder",
         1,
         &[
@@ -224,7 +253,7 @@ pub(crate) const TABLES: [Table; 16] = [
 ];
 
 /// What does not move as rows, and why.
-pub(crate) const LEFT: [(&str, &str); 12] = [
+pub(crate) const LEFT: [(&str, &str); 13] = [
     ("tally", "counted by the target as recipients are born"),
     ("tally_kept", "PostgreSQL's half of it"),
     ("tally_change", "PostgreSQL's other half"),
@@ -239,6 +268,10 @@ pub(crate) const LEFT: [(&str, &str); 12] = [
     (
         "body_file_done",
         "files of bodies nobody needs; they are not copied",
+    ),
+    (
+        "web_session",
+        "who is logged in to one store is not logged in to its copy; operators log in anew",
     ),
     ("migration", "the schema's own"),
     ("store", "each store is itself"),
