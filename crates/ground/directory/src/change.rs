@@ -193,7 +193,7 @@ impl Directory {
         }
     }
 
-    async fn stored(&self, password: &NewPassword) -> Result<String, DirectoryError> {
+    pub(crate) async fn stored(&self, password: &NewPassword) -> Result<String, DirectoryError> {
         match password {
             NewPassword::Set(password) => self.hash(password).await,
             NewPassword::NoLogin => Ok(String::new()),

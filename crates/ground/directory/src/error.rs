@@ -3,6 +3,8 @@
 use ground_store::StoreError;
 use thiserror::Error;
 
+use crate::operator;
+
 /// A question without an answer, or a change that was not made. Nothing is stored when a change fails.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
@@ -91,6 +93,43 @@ pub enum DirectoryError {
         /// The alias.
         address: String,
     },
+    /// The operator's move: name an existing operator.
+    #[error("there is no operator {name}; see: postrider operator list")]
+    NoSuchOperator {
+        /// The name.
+        name: operator::Name,
+    },
+    /// The operator's move: it is there already.
+    #[error("the operator {name} is here already; to change it, set its password or rights")]
+    OperatorExists {
+        /// The name.
+        name: operator::Name,
+    },
+    /// The operator's move: ask for a code generator first.
+    #[error(
+        "no code generator waits to be confirmed for {name}; begin with: postrider operator totp {name}"
+    )]
+    NothingOffered {
+        /// The operator.
+        name: operator::Name,
+    },
+    /// The operator's move: another code, or clocks that agree.
+    #[error(
+        "the code is not right; wait for the next one, and see that the clocks of this server and of the code generator agree"
+    )]
+    WrongCode,
+    /// The operator's move: name an existing token.
+    #[error("there is no token {name}; see: postrider token list")]
+    NoSuchToken {
+        /// The name.
+        name: operator::Name,
+    },
+    /// The operator's move: another name, or remove the old one.
+    #[error("the token {name} is here already; remove it first, or choose another name")]
+    TokenExists {
+        /// The name.
+        name: operator::Name,
+    },
     /// The operator's move: a password that can be typed and checked.
     #[error("the password {0}")]
     BadPassword(&'static str),
@@ -105,6 +144,9 @@ pub enum DirectoryError {
     /// Time's move: too many passwords are being checked.
     #[error("too many passwords are waiting to be checked; try again in a moment")]
     Busy,
+    /// The operator's move: the system has no randomness to make a secret of.
+    #[error("no secret could be made: {0}")]
+    NoChance(String),
     /// Ours: the hashing of a password failed.
     #[error("the password could not be hashed: {0}")]
     Hashing(String),

@@ -1,4 +1,4 @@
-//! The directory: who exists here.
+//! The directory: who exists here, and who administers it.
 //!
 //! **For what.** Domains, accounts with their passwords, aliases and catch-alls, as rows of the store. Everybody who must
 //! know whether an address is ours, whose it is, or whether a password is right, asks a [`Directory`]:
@@ -9,6 +9,8 @@
 //! - [`Directory::apply`] makes one [`Change`], and may take rows of other floors along in the same unit (the event that
 //!   records who did it, the mailbox that goes with its account);
 //! - [`Directory::domains`], [`Directory::accounts`], [`Directory::aliases`] and their `show_` twins list what is there.
+//!
+//! Who may use the administration's pages and API is in the same rows and no account: see [`operator`].
 //!
 //! **One address is one thing.** An account or an alias, never both; the store's unit refuses the second.
 //!
@@ -33,6 +35,7 @@ mod change;
 mod error;
 mod listing;
 mod lookup;
+pub mod operator;
 mod password;
 mod version;
 

@@ -178,7 +178,11 @@ impl Directory {
         })
     }
 
-    async fn page(&self, text: &'static str, page: &Page) -> Result<Vec<Row>, DirectoryError> {
+    pub(crate) async fn page(
+        &self,
+        text: &'static str,
+        page: &Page,
+    ) -> Result<Vec<Row>, DirectoryError> {
         let after = Value::Text(page.after.as_str().into());
         let query = Query {
             text: text.into(),

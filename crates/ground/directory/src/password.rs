@@ -50,7 +50,7 @@ pub enum Login {
 pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
     cost: PasswordCost,
-    /// A hash of our cost that no password is known for: checked when there is no account, so that it takes as long.
+    /// A hash of our cost that no password is known for: checked when there is nobody, so that it takes as long.
     decoy: Arc<str>,
 }
 
@@ -66,7 +66,7 @@ impl Passwords {
 
 /// What decides about one login: the hash to check and who it belongs to.
 struct Candidate {
-    account: Option<Account>,
+    account: Account,
     hash: Arc<str>,
 }
 
@@ -77,14 +77,24 @@ impl Directory {
     /// [`DirectoryError::Busy`] when it could not be done within [`VERIFY_DEADLINE`]; the store's errors.
     pub async fn verify(&self, login: &str, password: &[u8]) -> Result<Login, DirectoryError> {
         let candidate = self.candidate(login).await?;
-        let hash = candidate.hash;
+        let hash = candidate.as_ref().map(|one| one.hash.clone());
+        let right = self.is_right(password, hash).await?;
+        Ok(match candidate {
+            Some(Candidate { account, .. }) if right => Login::Granted(account),
+            Some(_) | None => Login::Refused,
+        })
+    }
+
+    /// Whether `password` is the one of `hash`; without a hash it is not, which takes as long to say.
+    pub(crate) async fn is_right(
+        &self,
+        password: &[u8],
+        hash: Option<Arc<str>>,
+    ) -> Result<bool, DirectoryError> {
+        let hash = hash.unwrap_or_else(|| self.rooms.passwords.decoy.clone());
         let password = password.get(..password.len().min(PASSWORD_MAX + 1));
         let password = password.unwrap_or_default().to_vec();
-        let right = self.in_turn(move || is_right(&password, &hash)).await?;
-        Ok(match (candidate.account, right) {
-            (Some(account), true) => Login::Granted(account),
-            (Some(_) | None, _) => Login::Refused,
-        })
+        self.in_turn(move || is_right(&password, &hash)).await
     }
 
     /// Hashes a new password with a salt of its own.
@@ -107,35 +117,28 @@ impl Directory {
             .map_err(DirectoryError::Hashing)
     }
 
-    async fn candidate(&self, login: &str) -> Result<Candidate, DirectoryError> {
-        let nobody = Candidate {
-            account: None,
-            hash: self.rooms.passwords.decoy.clone(),
-        };
+    /// The account of this name, when there is one that may log in.
+    async fn candidate(&self, login: &str) -> Result<Option<Candidate>, DirectoryError> {
         let Ok(address) = Address::parse(login) else {
-            return Ok(nobody);
+            return Ok(None);
         };
         let query = Query {
-            text: "SELECT id, address, quota, password FROM account WHERE address = $1".into(),
+            text: "SELECT id, address, quota, password FROM account WHERE address = $1 AND password <> ''".into(),
             values: vec![Value::Text(address.key().into())],
         };
         let rows = self.rooms.store.read(query).await?;
         let Some(row) = rows.first() else {
-            return Ok(nobody);
+            return Ok(None);
         };
-        let hash = row.text(3)?;
-        if hash.is_empty() {
-            return Ok(nobody);
-        }
         let quota = row.optional_int(2)?;
-        Ok(Candidate {
-            account: Some(Account {
+        Ok(Some(Candidate {
+            account: Account {
                 id: AccountId(row.int(0)?),
                 address: read_address(row.text(1)?)?,
                 quota: quota.map(|octets| u64::try_from(octets).unwrap_or(0)),
-            }),
-            hash: hash.into(),
-        })
+            },
+            hash: row.text(3)?.into(),
+        }))
     }
 
     /// Does the work on a thread for blocking work, when it is its turn.

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use ground_store::contract::fresh;
 use ground_store::{Query, Sql, Unit};
+use ground_world::Simulation;
 use wire_message::{Address, Domain, DomainName};
 
 use super::*;
 
 pub(crate) struct House {
     pub(crate) world: World,
+    pub(crate) simulation: Simulation,
     pub(crate) store: Store,
     pub(crate) directory: Directory,
 }
@@ -21,11 +23,12 @@ pub(crate) const CHEAP: PasswordCost = PasswordCost {
 };
 
 pub(crate) async fn house() -> House {
-    let (world, _simulation) = World::simulated(1);
+    let (world, simulation) = World::simulated(1);
     let store = fresh(&world).await.unwrap();
     let directory = another(&store, &world);
     House {
         world,
+        simulation,
         store,
         directory,
     }
