@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::control::Acts;
 
 /// Added to the node's name by commands that open the store themselves: they take an epoch of their own, so that the
 /// server's heartbeat, and with it the knowledge how long it was away, is left alone.
@@ -39,6 +40,8 @@ pub struct Rooms {
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Moves the clock, when a test may.
     pub clock: Option<ClockControl>,
+    /// Acts on many, and the previews they are for.
+    pub acts: Arc<Acts>,
     /// What the server's watch has seen; none where no server runs.
     pub watch: Option<Arc<Watch>>,
 }
@@ -156,6 +159,14 @@ impl Rooms {
         ))
     }
 
+    /// The same, for what is kept in its [`Acts`] and must not keep those alive.
+    pub(crate) fn without_acts(&self) -> Self {
+        Self {
+            acts: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// The rooms around an open ledger.
     #[must_use]
     pub fn furnish(
@@ -176,6 +187,7 @@ impl Rooms {
         Self {
             mailboxes: Mailboxes::open(store),
             clock: None,
+            acts: Arc::default(),
             watch: None,
             ledger,
             directory,

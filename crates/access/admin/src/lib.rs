@@ -8,10 +8,20 @@
 //!
 //! **Never.** Nothing is kept here: a page, a list and a number are questions to the ledger at that moment.
 
+mod api;
+mod bulk;
 pub mod explain;
+mod live;
 pub mod metrics;
+mod pages;
 mod request;
+#[cfg(test)]
+mod tests;
+mod web;
 
+pub use bulk::{ActState, ActStatus, ESCAPEES_NAMED, Group, Previewed};
+pub use live::PACE_PULSE;
 pub use request::{
     Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
 };
+pub use web::{Desk, Web, WebParts};

@@ -40,6 +40,8 @@ pub enum Question {
         /// What to look for.
         query: String,
     },
+    /// How many recipients there are, by state, ever accepted and ever ended.
+    Totals,
     /// Whether the book adds up.
     Audit,
     /// What should not be.
@@ -58,6 +60,25 @@ pub enum Question {
         reason: String,
         /// Only show to whom.
         dry_run: bool,
+    },
+    /// Exactly which recipients a filter means: kept for a while, so that an act reaches those and no others.
+    Preview {
+        /// Which ones.
+        filter: Filter,
+    },
+    /// Something is done, in the background, to the recipients of a preview.
+    Begin {
+        /// Its name.
+        preview: String,
+        /// What.
+        verb: Verb,
+        /// Why.
+        reason: String,
+    },
+    /// How far an act is that was begun.
+    Progress {
+        /// Its name.
+        act: String,
     },
     /// The body of a message, as it was accepted.
     Body {
@@ -246,10 +267,10 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Its word on the command line.
+    /// The same without what it needs.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
-        let verb = match self {
+    pub const fn ledgers(&self) -> path_ledger::Verb {
+        match self {
             Verb::Retry => path_ledger::Verb::Retry,
             Verb::Hold => path_ledger::Verb::Hold,
             Verb::Release => path_ledger::Verb::Release,
@@ -257,8 +278,7 @@ impl Verb {
             Verb::Discard => path_ledger::Verb::Discard,
             Verb::Reroute { .. } => path_ledger::Verb::Reroute,
             Verb::Export => path_ledger::Verb::Export,
-        };
-        verb.word()
+        }
     }
 }
 

@@ -425,13 +425,13 @@ fn names_written_twice_are_found() {
 #[test]
 fn a_protocol_that_nobody_serves_is_no_good_listener() {
     let read = "remove this listener; mail is read with: postrider mail";
-    let seen = "remove this listener; the queue is seen with: postrider queue";
-    for (protocol, remedy) in [("imap", read), ("pop3", read), ("http", seen)] {
+    for (protocol, remedy) in [("imap", read), ("pop3", read)] {
         let text = format!(
             "[[listener]]\nname = \"x\"\nprotocol = \"{protocol}\"\naddress = \"127.0.0.1:1\"\n"
         );
-        let what =
-            format!(r#"this version has no "{protocol}", only "smtp", "submission" or "lmtp""#);
+        let what = format!(
+            r#"this version has no "{protocol}", only "smtp", "submission", "lmtp" or "http""#
+        );
         check(&text, 4, "listener.protocol", &what, remedy);
     }
 }
@@ -474,6 +474,30 @@ fn contradictions_in_listeners_are_found() {
             "listener.proxy_protocol",
             "a Unix socket has no proxy before it",
             "remove proxy_protocol",
+        ),
+        (
+            "http",
+            "address = \"0.0.0.0:8025\"\ntls = \"off\"".to_owned(),
+            6,
+            "listener.tls",
+            "operators log in here, and passwords never cross the wire in the clear",
+            r#"set tls = "implicit", or listen on 127.0.0.1 behind a proxy that encrypts"#,
+        ),
+        (
+            "http",
+            format!("{tcp}\ntls = \"starttls\""),
+            6,
+            "listener.tls",
+            "HTTP has no STARTTLS",
+            r#"set tls = "implicit""#,
+        ),
+        (
+            "http",
+            format!("{tcp}\nauth = \"required\"\ntls = \"implicit\""),
+            6,
+            "listener.auth",
+            "auth is about sending mail; operators always log in",
+            "remove auth",
         ),
         (
             "smtp",

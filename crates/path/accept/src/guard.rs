@@ -32,7 +32,7 @@ const IPV6_PREFIX: u32 = 64;
 
 /// Remembers who gave wrong passwords.
 #[derive(Debug, Default)]
-pub(crate) struct Guard {
+pub struct Guard {
     /// Names and addresses are remembered by their hash under a key of this process: short, and nobody can aim at another's.
     keys: RandomState,
     book: Mutex<Book>,
@@ -40,14 +40,14 @@ pub(crate) struct Guard {
 
 /// Who tries to log in as whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Attempt {
+pub struct Attempt {
     client: u64,
     account: u64,
 }
 
 /// Who has to wait, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub enum Wait {
     /// The client gave too many wrong passwords.
     Client(Duration),
     /// The account is being guessed at, and the client has had a part in it.
@@ -75,7 +75,9 @@ enum With {
 }
 
 impl Wait {
-    pub(crate) fn how_long(self) -> Duration {
+    /// Until the next try.
+    #[must_use]
+    pub fn how_long(self) -> Duration {
         match self {
             Wait::Client(wait) | Wait::Account(wait) => wait,
         }
@@ -84,7 +86,8 @@ impl Wait {
 
 impl Guard {
     /// An attempt by `client` (none: it has no address) to log in as `user`.
-    pub(crate) fn attempt(&self, client: Option<IpAddr>, user: &str) -> Attempt {
+    #[must_use]
+    pub fn attempt(&self, client: Option<IpAddr>, user: &str) -> Attempt {
         Attempt {
             client: self.keys.hash_one(client.map(network)),
             account: self.keys.hash_one(user.trim().to_ascii_lowercase()),
@@ -92,12 +95,10 @@ impl Guard {
     }
 
     /// Whether the password may be looked at now.
-    pub(crate) fn may_try(
-        &self,
-        attempt: Attempt,
-        rules: &Logins,
-        now: Instant,
-    ) -> Result<(), Wait> {
+    ///
+    /// # Errors
+    /// Who has to wait, and how long.
+    pub fn may_try(&self, attempt: Attempt, rules: &Logins, now: Instant) -> Result<(), Wait> {
         let book = self.book();
         let remembered = |count: &&Count| !count.forgotten(rules, now);
         let client = book.clients.get(&attempt.client).filter(remembered);
@@ -118,7 +119,7 @@ impl Guard {
     }
 
     /// The password was wrong. How many the client has given by now.
-    pub(crate) fn failed(&self, attempt: Attempt, rules: &Logins, now: Instant) -> u32 {
+    pub fn failed(&self, attempt: Attempt, rules: &Logins, now: Instant) -> u32 {
         let Attempt { client, account } = attempt;
         let mut book = self.book();
         count(&mut book.accounts, account, client, rules, now);
@@ -126,7 +127,7 @@ impl Guard {
     }
 
     /// The password was right.
-    pub(crate) fn succeeded(&self, attempt: Attempt) {
+    pub fn succeeded(&self, attempt: Attempt) {
         let Attempt { client, account } = attempt;
         let mut book = self.book();
         clear(&mut book.clients, client, account);

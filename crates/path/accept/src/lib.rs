@@ -8,7 +8,7 @@
 //!
 //! ```text
 //!   server.rs   doors/ opens what the settings name; receive.rs: one accept loop a listener, one task a session
-//!      |        gate.rs counts them; guard.rs counts wrong passwords
+//!      |        gate.rs counts them; guard.rs counts wrong passwords; visit.rs: listeners that take no mail have a host
 //!   session/    socket <-> wire_smtp's machine; deadlines, TLS, AUTH, PROXY
 //!      |                     submit.rs   the same without a socket
 //!   admit/      pressure -> size -> sender -> recipients -> content -> head -> birth -> store
@@ -34,9 +34,12 @@ mod session;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 pub use doors::{Change, ListenError, StartError};
+pub use guard::{Attempt, Guard, Wait};
 pub use intake::{Intake, IntakeParts};
 pub use resume::{RESUME_PULSE, resume};
 pub use server::{GRACE, Server, ServerParts};
 pub use submit::{Refused, Submission};
+pub use visit::{Guest, Host};

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ground_settings::{Listener, ListenerTls, Settings};
+use bytes::BytesMut;
+use ground_settings::{Listener, ListenerTls, Protocol, Settings};
 use ground_world::net::Stream;
 use ground_world::supervise::Pulse;
 use tokio::io::AsyncWriteExt;
@@ -13,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::doors::Door;
 use crate::server::{GRACE, Hall};
 use crate::session::{Session, crowded};
+use crate::visit::{CROWDED, Visit};
 
 /// How long somebody who is turned away has to hear why.
-const TURN_AWAY: Duration = Duration::from_secs(5);
+pub(crate) const TURN_AWAY: Duration = Duration::from_secs(5);
 
 /// Those who are told why they are turned away, at one time; more are only disconnected.
 const TURNED_AWAY_MAX: usize = 256;
@@ -124,14 +126,34 @@ impl Reception {
         let mut inside = hold(&self.inside);
         match hall.gate.enter(&listener, &settings.limits) {
             Ok(seat) => {
-                let session = Session::new(hall, listener, settings, self.leave.clone());
-                inside.sessions.spawn(session.run(stream, seat));
+                let leave = self.leave.clone();
+                match listener.protocol {
+                    Protocol::Http => {
+                        let visit = Visit {
+                            hall,
+                            listener,
+                            settings,
+                            leave,
+                        };
+                        inside.sessions.spawn(visit.run(stream, seat));
+                    }
+                    Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+                        let session = Session::new(hall, listener, settings, leave);
+                        inside.sessions.spawn(session.run(stream, seat));
+                    }
+                }
             }
             Err(why) => {
                 tracing::warn!(listener = %listener.name, ?why, "too many sessions; turned one away");
                 let clear = listener.tls() != ListenerTls::Implicit;
                 if clear && inside.turned_away.len() < TURNED_AWAY_MAX {
-                    inside.turned_away.spawn(turn_away(hall, settings, stream));
+                    let words = match listener.protocol {
+                        Protocol::Http => CROWDED.into(),
+                        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+                            crowded(&settings)
+                        }
+                    };
+                    inside.turned_away.spawn(turn_away(hall, words, stream));
                 }
             }
         }
@@ -150,8 +172,7 @@ pub(crate) fn current(settings: &Settings, listener: &Arc<Listener>) -> Arc<List
     }
 }
 
-async fn turn_away(hall: Arc<Hall>, settings: Arc<Settings>, mut stream: Stream) {
-    let words = crowded(&settings);
+async fn turn_away(hall: Arc<Hall>, words: BytesMut, mut stream: Stream) {
     let telling = async {
         stream.write_all(&words).await?;
         stream.shutdown().await

@@ -14,6 +14,7 @@ use crate::Intake;
 use crate::doors::{Change, Doors, StartError};
 use crate::gate::Gate;
 use crate::guard::Guard;
+use crate::visit::Host;
 
 /// How long open transactions have to end when the server stops: enough for a message that is being flushed.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ pub struct ServerParts {
     pub tls: Option<TlsServer>,
     /// The folder of the configuration file: paths of Unix sockets start there.
     pub config_directory: PathBuf,
+    /// Talks with those who come by a listener for HTTP; none: they hear 503.
+    pub host: Option<Host>,
     /// Who replaces what fails.
     pub supervisor: Supervisor,
 }
@@ -43,6 +46,7 @@ pub(crate) struct Hall {
     pub(crate) stop: CancellationToken,
     pub(crate) gate: Gate,
     pub(crate) guard: Guard,
+    pub(crate) host: Option<Host>,
     pub(crate) supervisor: Supervisor,
 }
 
@@ -59,6 +63,7 @@ impl Server {
             stop: CancellationToken::new(),
             gate: Gate::default(),
             guard: Guard::default(),
+            host: parts.host,
             supervisor: parts.supervisor,
         });
         let mut doors = Doors::new(hall.clone(), parts.config_directory);

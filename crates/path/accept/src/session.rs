@@ -27,7 +27,8 @@ use wire_smtp::server::{Channel, Event, Server as Machine};
 use crate::admit::Draft;
 use crate::gate::Seat;
 use crate::server::Hall;
-use io::Ended;
+pub(crate) use io::Ended;
+pub(crate) use proxy::proxied;
 
 /// One session.
 pub(crate) struct Session {

@@ -133,6 +133,7 @@ async fn house_with(more: &str) -> House {
         intake: intake.clone(),
         tls: Some(world.tls.server(made.identity().unwrap()).unwrap()),
         config_directory: "/etc".into(),
+        host: None,
         supervisor: ground_world::supervise::Supervisor::new(world.clock.clone()),
     };
     House {

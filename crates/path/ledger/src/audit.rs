@@ -21,7 +21,7 @@ mod tests;
 const NAMED: u32 = 100;
 
 /// The book, added up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Audit {
     /// Recipients ever accepted.
     pub accepted: u64,
@@ -56,7 +56,7 @@ impl Audit {
 }
 
 /// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     /// What.
     pub kind: FindingKind,

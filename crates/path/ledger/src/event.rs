@@ -71,10 +71,11 @@ crate::words! {
 }
 
 /// One event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
     /// When.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub at: Time,
     /// Of which message, if of one.
     pub message: Option<MessageId>,

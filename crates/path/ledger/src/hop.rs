@@ -22,8 +22,11 @@ mod tests;
 
 /// Names a next hop: `mailbox`, `via:NAME` (a connector with a fixed next hop) or `mx:DOMAIN` (found at each attempt).
 /// Cloning is cheap.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
 pub struct HopKey(Arc<str>);
 
 /// What kind of place a next hop is.
@@ -142,7 +145,7 @@ crate::words! {
 }
 
 /// What is known about a next hop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HopStatus {
     /// Which.
     pub key: HopKey,
@@ -150,6 +153,7 @@ pub struct HopStatus {
     pub state: HopState,
     /// When it is tried again, if it is down.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub retry_at: Time,
     /// Tries in a row that did not reach it.
     pub failures: u32,
@@ -161,6 +165,7 @@ pub struct HopStatus {
     pub paused_by: Option<String>,
     /// When the pause ends by itself.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub paused_until: Option<Time>,
     /// Why it is paused.
     pub reason: Option<String>,

@@ -86,6 +86,20 @@ macro_rules! printed_id {
             }
         }
 
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "description": "Thirteen digits of Crockford's base 32.",
+                    "pattern": "^[0-9A-HJKMNP-TV-Z]{13}$",
+                })
+            }
+        }
+
         impl From<$name> for ground_store::Value {
             fn from(id: $name) -> Self {
                 Self::Int(id.0)

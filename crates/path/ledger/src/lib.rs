@@ -100,6 +100,9 @@ pub use trace::{STORIES_MAX, Story, StoryAttempt, StoryRecipient};
 pub use wakeups::Wakeups;
 pub use words::Vocabulary;
 
+#[doc(hidden)]
+pub use schemars;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ground_store::{Store, StoreError, Unit};

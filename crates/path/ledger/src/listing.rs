@@ -37,7 +37,7 @@ crate::words! {
 }
 
 /// One recipient as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Listed {
     /// Its message.
     pub id: MessageId,
@@ -57,18 +57,23 @@ pub struct Listed {
     pub attempts: u32,
     /// When it was accepted.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub received_at: Time,
     /// When the watch looks at the latest; `null` when final.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub deadline_at: Option<Time>,
     /// The end of its lifetime.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub expires_at: Option<Time>,
     /// When the sender's next delay notice is owed.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub notify_at: Option<Time>,
     /// When it is tried next: its own time or its hop's, whichever is later.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub next_try: Option<Time>,
     /// What was last said about it, or by its hop.
     pub last_reply: String,
@@ -81,7 +86,7 @@ pub struct Listed {
 }
 
 /// One next hop as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueLine {
     /// Which; empty for what is not routed yet.
     pub next_hop: String,
@@ -97,9 +102,11 @@ pub struct QueueLine {
     pub categorizing: u64,
     /// When the oldest of them was accepted.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub oldest: Option<Time>,
     /// When it is tried next; `null` when nothing is queued.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub next_try: Option<Time>,
     /// What was last said by it.
     pub last_reply: String,
@@ -108,7 +115,7 @@ pub struct QueueLine {
 }
 
 /// How many recipients there are, ever accepted and in each state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Totals {
     /// Ever accepted.
     pub accepted: u64,
@@ -161,6 +168,22 @@ impl Totals {
             self.in_transit += n;
         }
         Ok(())
+    }
+
+    /// Ever accepted and final by now.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        let final_states = State::ALL.iter().filter(|state| state.is_final());
+        final_states.map(|state| self.of(*state)).sum()
+    }
+
+    /// Accepted, less everything else. Not 0: mail has vanished, or appeared (P3).
+    #[must_use]
+    pub fn difference(&self) -> i64 {
+        let accounted = self.ended() + self.in_transit;
+        self.accepted
+            .cast_signed()
+            .wrapping_sub(accounted.cast_signed())
     }
 
     /// The number in one state.

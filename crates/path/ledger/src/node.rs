@@ -135,7 +135,7 @@ crate::words! {
 }
 
 /// A node as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NodeStatus {
     /// Its name.
     pub name: String,
@@ -147,6 +147,7 @@ pub struct NodeStatus {
     pub epoch: i64,
     /// Its last sign of life, by its own clock.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub heartbeat_at: Time,
     /// Recipients it has in flight.
     pub in_flight: u64,

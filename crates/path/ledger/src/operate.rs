@@ -32,7 +32,7 @@ pub struct Preview {
 }
 
 /// A row an act would touch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PreviewRow {
     /// Its message.
     pub id: MessageId,
@@ -65,6 +65,20 @@ crate::words! {
         Reroute = "reroute",
         /// Its message is handed out, and stays.
         Export = "export",
+    }
+}
+
+impl Verb {
+    const fn kind(self) -> EventKind {
+        match self {
+            Verb::Retry => EventKind::Retried,
+            Verb::Hold => EventKind::Held,
+            Verb::Release => EventKind::Released,
+            Verb::Return => EventKind::Returned,
+            Verb::Discard => EventKind::Discarded,
+            Verb::Reroute => EventKind::Rerouted,
+            Verb::Export => EventKind::Exported,
+        }
     }
 }
 
@@ -123,18 +137,6 @@ impl Act {
             Act::Discard => Verb::Discard,
             Act::Reroute { .. } => Verb::Reroute,
             Act::Export => Verb::Export,
-        }
-    }
-
-    const fn kind(&self) -> EventKind {
-        match self {
-            Act::Retry => EventKind::Retried,
-            Act::Hold => EventKind::Held,
-            Act::Release => EventKind::Released,
-            Act::Return { .. } => EventKind::Returned,
-            Act::Discard => EventKind::Discarded,
-            Act::Reroute { .. } => EventKind::Rerouted,
-            Act::Export => EventKind::Exported,
         }
     }
 
@@ -274,6 +276,48 @@ impl Ledger {
         by: &str,
         reason: &str,
     ) -> Result<ActResult, LedgerError> {
+        let result = self.act_on_part(preview, &act, by, reason).await?;
+        let escaped = result.escaped.len() as u64;
+        self.record_act(
+            act.verb(),
+            &preview.filter,
+            by,
+            reason,
+            result.done,
+            escaped,
+        )
+        .await?;
+        Ok(result)
+    }
+
+    /// Writes down what an act on many came to: who, which filter, why, how many.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn record_act(
+        &self,
+        verb: Verb,
+        filter: &str,
+        by: &str,
+        reason: &str,
+        done: u64,
+        escaped: u64,
+    ) -> Result<(), LedgerError> {
+        let detail = format!("{verb} {filter}: {done} done, {escaped} escaped: {reason}");
+        self.record(verb.kind(), by, &detail).await
+    }
+
+    /// A part of an act: recorded row by row, and as a whole by [`Ledger::record_act`] when all parts are done.
+    ///
+    /// # Errors
+    /// The store's; what was done before it stays done.
+    pub async fn act_on_part(
+        &self,
+        preview: &Preview,
+        act: &Act,
+        by: &str,
+        reason: &str,
+    ) -> Result<ActResult, LedgerError> {
         let actor = Actor { by, reason };
         let (allowed, barred): (Vec<&PreviewRow>, Vec<&PreviewRow>) =
             preview.rows.iter().partition(|row| act.allowed(row.state));
@@ -281,7 +325,7 @@ impl Ledger {
             done: 0,
             escaped: barred.iter().map(|row| row.recipient_id).collect(),
         };
-        match &act {
+        match act {
             Act::Return { notices } => {
                 self.give_back(&allowed, notices, actor, &mut result)
                     .await?
@@ -293,18 +337,11 @@ impl Ledger {
             | Act::Reroute { .. }
             | Act::Export => {
                 for some in allowed.chunks(A_UNIT) {
-                    self.act_on(some, &act, actor, &mut result).await?;
+                    self.act_on(some, act, actor, &mut result).await?;
                 }
             }
         }
-        let (done, escaped) = (result.done, result.escaped.len());
-        let detail = format!(
-            "{} {}: {done} done, {escaped} escaped: {reason}",
-            act.verb(),
-            preview.filter
-        );
-        self.record(act.kind(), by, &detail).await?;
-        self.wake_acted_on(&allowed, &act);
+        self.wake_acted_on(&allowed, act);
         Ok(result)
     }
 
@@ -317,7 +354,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let mut unit = Unit::new();
         for row in rows {
-            self.act_event(row, act.kind(), actor, &mut unit);
+            self.act_event(row, act.verb().kind(), actor, &mut unit);
             self.move_row(row, act, actor, &mut unit);
         }
         // The hops of what shall be tried now, after the rows: each row has two statements, so the counts keep their places.

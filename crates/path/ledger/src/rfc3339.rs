@@ -43,3 +43,21 @@ pub(crate) mod maybe {
             .transpose()
     }
 }
+
+/// What a moment is in descriptions of JSON.
+#[derive(Debug)]
+pub struct Moment;
+
+impl schemars::JsonSchema for Moment {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+}

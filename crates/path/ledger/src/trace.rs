@@ -23,7 +23,7 @@ mod tests;
 pub const STORIES_MAX: u32 = 100;
 
 /// A message from its acceptance to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Story {
     /// Its id.
     pub id: MessageId,
@@ -31,6 +31,7 @@ pub struct Story {
     pub damaged: Option<String>,
     /// When it was accepted.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub received_at: Time,
     /// Who sent it; empty for the null sender.
     pub sender: String,
@@ -67,7 +68,7 @@ pub struct Story {
 }
 
 /// A recipient of a story.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoryRecipient {
     /// Its id.
     pub id: RecipientId,
@@ -91,18 +92,23 @@ pub struct StoryRecipient {
     pub claimed_by: Option<i64>,
     /// Until when, unless renewed.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub claimed_until: Option<Time>,
     /// Not tried before.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub retry_at: Time,
     /// When the sender's next delay notice is owed.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub notify_at: Option<Time>,
     /// When the watch looks at the latest.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub deadline_at: Option<Time>,
     /// The end of its lifetime.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub expires_at: Option<Time>,
     /// Why it is held, and by whom.
     pub hold_reason: Option<String>,
@@ -110,6 +116,7 @@ pub struct StoryRecipient {
     pub held_by: Option<String>,
     /// When somebody should look at the hold.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub hold_alarm_at: Option<Time>,
     /// What was last said about it.
     pub last_reply: String,
@@ -117,6 +124,7 @@ pub struct StoryRecipient {
     pub last_peer: String,
     /// When it ended.
     #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
     pub finished_at: Option<Time>,
     /// Why.
     pub cause: Option<String>,
@@ -127,7 +135,7 @@ pub struct StoryRecipient {
 }
 
 /// An attempt of a story.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoryAttempt {
     /// What is wrong with its row; the rest is what can be read of it.
     pub damaged: Option<String>,
@@ -135,9 +143,11 @@ pub struct StoryAttempt {
     pub node: String,
     /// When it began.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub started_at: Time,
     /// When it ended.
     #[serde(with = "crate::rfc3339")]
+    #[schemars(with = "crate::rfc3339::Moment")]
     pub ended_at: Time,
     /// The way.
     pub next_hop: String,

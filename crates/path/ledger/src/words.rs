@@ -55,6 +55,21 @@ macro_rules! words {
             }
         }
 
+        impl $crate::schemars::JsonSchema for $type {
+            fn schema_name() -> ::std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut $crate::schemars::SchemaGenerator) -> $crate::schemars::Schema {
+                let words: Vec<&str> = Self::ALL.iter().map(|one| one.word()).collect();
+                $crate::schemars::json_schema!({
+                    "type": "string",
+                    "description": Self::VOCABULARY.doc,
+                    "enum": words,
+                })
+            }
+        }
+
         impl ::std::fmt::Display for $type {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.pad(self.word())

@@ -17,12 +17,13 @@ pub const MESSAGES_NAMED: usize = 20;
 pub const ALARMS_A_KIND: usize = 100;
 
 /// Something that should not be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Alarm {
     /// What kind.
     pub kind: AlarmKind,
     /// Since when.
     #[serde(with = "path_ledger::rfc3339")]
+    #[schemars(with = "path_ledger::rfc3339::Moment")]
     pub since: Time,
     /// Of what: a next hop, a node, a task.
     pub subject: String,

@@ -10,6 +10,17 @@ macro_rules! alarms {
             $(#[doc = $meaning] #[serde(rename = $word)] $name,)*
         }
 
+        impl schemars::JsonSchema for AlarmKind {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                "AlarmKind".into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let words = Self::ALL.iter().map(|kind| kind.word()).collect::<Vec<_>>();
+                schemars::json_schema!({ "type": "string", "enum": words })
+            }
+        }
+
         impl AlarmKind {
             /// Every kind.
             pub const ALL: &'static [AlarmKind] = &[$(AlarmKind::$name,)*];

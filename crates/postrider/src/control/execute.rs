@@ -1,6 +1,7 @@
 //! The one function that answers, in the server and without it.
 
 mod act;
+pub(crate) mod bulk;
 mod directory;
 mod explain;
 mod mail;
@@ -37,6 +38,14 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::List { filter } => rows(rooms.ledger.list(&filter).await.map_err(ledger)?),
         Question::Trace { query } => view::trace(rooms, &query).await,
         Question::Explain { query } => Box::pin(explain::explain(rooms, &query)).await,
+        Question::Totals => one(&rooms.ledger.totals().await.map_err(ledger)?),
+        Question::Preview { filter } => bulk::preview(rooms, &filter).await,
+        Question::Begin {
+            preview,
+            verb,
+            reason,
+        } => bulk::begin(rooms, by, &preview, verb, &reason),
+        Question::Progress { act } => bulk::progress(rooms, &act),
         Question::Audit => view::audit(rooms).await,
         Question::Alarms => watch::alarms(rooms).await,
         Question::Health => watch::health(rooms).await,

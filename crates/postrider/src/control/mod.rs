@@ -9,9 +9,11 @@ mod framing;
 mod serve;
 
 pub use access_admin::{
-    Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
+    ActState, ActStatus, Answer, DirectoryChange, DirectoryView, Group, Mover, Password, Previewed,
+    Question, Request, Verb,
 };
 pub use ask::{Trouble, ask};
+pub use execute::bulk::Acts;
 pub use execute::execute;
 pub(crate) use execute::selftest::selftest;
 pub(crate) use serve::{PULSE, serve};

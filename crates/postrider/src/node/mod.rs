@@ -9,11 +9,13 @@
 
 pub(crate) mod identity;
 mod reload;
+mod web;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access_admin::PACE_PULSE;
 use ground_settings::{Endpoint, Settings};
 use ground_store::Store;
 use ground_world::World;
@@ -199,10 +201,13 @@ async fn furnish(
                 keeper.clone().keep(shown.clone(), receiver.clone(), pulse)
             }),
     );
+    let (ask, questions) = web::channel(&world);
+    let door = web::door(ask, &rooms);
     let server = Server::start(ServerParts {
         intake: rooms.intake.clone(),
         tls: Some(tls.clone()),
         config_directory: folder,
+        host: Some(door.host()),
         supervisor: apart.supervisor.clone(),
     });
     let server = match server.await {
@@ -223,6 +228,13 @@ async fn furnish(
         rooms,
         file: parts.file,
     };
+    let answers = desk.clone();
+    tasks.push(apart.supervisor.keep("web desk", web::PULSE, move |pulse| {
+        web::answer(answers.clone(), questions.clone(), pulse)
+    }));
+    tasks.push(apart.supervisor.keep("pace", PACE_PULSE, move |pulse| {
+        door.clone().keep_pace(pulse)
+    }));
     Ok((desk, queue))
 }
 
@@ -349,6 +361,10 @@ impl Desk {
             | Question::List { .. }
             | Question::Trace { .. }
             | Question::Explain { .. }
+            | Question::Totals
+            | Question::Preview { .. }
+            | Question::Begin { .. }
+            | Question::Progress { .. }
             | Question::Audit
             | Question::Alarms
             | Question::Health

@@ -23,9 +23,12 @@ mod words;
 pub use manual::manual;
 pub use words::{Decided, Fact, Next, Probe, Reason, Rule, Verdict};
 
+use std::borrow::Cow;
+
 use ground_settings::Settings;
 use path_ledger::{HopStatus, NodeStatus, State, Story, StoryRecipient};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
 pub use next::Due;
@@ -54,7 +57,7 @@ pub struct Facts<'a> {
 }
 
 /// A recipient, explained.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// Its id.
     pub recipient_id: String,
@@ -63,7 +66,7 @@ pub struct Explanation {
     /// Where it stands.
     pub state: State,
     /// What that means.
-    pub meaning: &'static str,
+    pub meaning: Cow<'static, str>,
     /// Since when, as far as it is recorded: the last change of it that left a row.
     pub since: String,
     /// Which way it goes; empty before it is routed.
@@ -94,7 +97,7 @@ pub fn explain(facts: &Facts<'_>) -> Explanation {
         recipient_id: recipient.id.to_string(),
         recipient: recipient.address.clone(),
         state: recipient.state,
-        meaning: recipient.state.meaning(),
+        meaning: recipient.state.meaning().into(),
         since: recipient.finished_at.unwrap_or(since).to_string(),
         next_hop: recipient.next_hop.clone(),
         reason: why.reason,

@@ -1,27 +1,37 @@
 //! What happens next, when, and by which rule.
 
+use std::borrow::Cow;
+
 use path_ledger::{Origin, State};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
 use super::Facts;
 use super::words::{Next, Reason, Rule};
 
 /// Something that happens next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Due {
     /// What.
     pub what: Next,
     /// What that means.
-    pub meaning: &'static str,
+    pub meaning: Cow<'static, str>,
     /// When, at the latest. A time that has passed is now.
     pub at: String,
     /// The rule it comes from.
     pub rule: Rule,
     /// The setting of that rule, if it is one.
     pub setting: Option<String>,
-    #[serde(skip)]
+    #[serde(skip, default = "Due::unknown")]
     moment: Time,
+}
+
+impl Due {
+    /// Of one that was read.
+    const fn unknown() -> Time {
+        Time::EPOCH
+    }
 }
 
 /// All that is known to come, the soonest first.
@@ -32,7 +42,7 @@ pub(super) fn next(facts: &Facts<'_>, reason: Reason) -> Vec<Due> {
         .flatten()
         .map(|(what, at, rule)| Due {
             what,
-            meaning: what.meaning(),
+            meaning: what.meaning().into(),
             at: at.to_string(),
             rule,
             setting: rule.setting(facts.settings, connector.as_deref()),

@@ -1,35 +1,43 @@
 //! What was decided on the way so far, and by what: the acceptance, the categorizer, the router, each attempt, each event.
 
+use std::borrow::Cow;
+
 use path_ledger::{Event, HopKey, HopKind, Origin, StoryAttempt, StoryRecipient};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
 use super::Facts;
 use super::words::Decided;
 
 /// A step that was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Taken {
     /// When.
     pub at: String,
     /// What: a word of `docs/words.md`: a decision, the outcome of an attempt, or an event.
-    pub step: &'static str,
+    pub step: Cow<'static, str>,
     /// What that means.
-    pub meaning: &'static str,
+    pub meaning: Cow<'static, str>,
     /// What is known of it.
     pub detail: String,
     /// Who or what decided: a listener, the directory, the settings, a peer, a person, a rule, a sweep.
     pub by: String,
-    #[serde(skip)]
+    #[serde(skip, default = "Taken::unknown")]
     pub(super) moment: Time,
 }
 
 impl Taken {
+    /// Of one that was read.
+    const fn unknown() -> Time {
+        Time::EPOCH
+    }
+
     fn decided(at: Time, step: Decided, detail: String, by: &str) -> Self {
         Self {
             at: at.to_string(),
-            step: step.word(),
-            meaning: step.meaning(),
+            step: step.word().into(),
+            meaning: step.meaning().into(),
             detail,
             by: by.to_owned(),
             moment: at,
@@ -151,8 +159,8 @@ fn of_attempt(
     };
     Taken {
         at: attempt.ended_at.to_string(),
-        step,
-        meaning,
+        step: step.into(),
+        meaning: meaning.into(),
         detail: format!(
             "{:?}{asked}{place}, by {}{next}",
             attempt.reply, attempt.node
@@ -168,8 +176,8 @@ fn of_attempt(
 fn of_event(event: &Event) -> Taken {
     Taken {
         at: event.at.to_string(),
-        step: event.kind.word(),
-        meaning: event.kind.meaning(),
+        step: event.kind.word().into(),
+        meaning: event.kind.meaning().into(),
         detail: event.detail.clone(),
         by: event.actor.clone(),
         moment: event.at,

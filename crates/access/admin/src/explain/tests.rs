@@ -395,7 +395,9 @@ fn the_way_so_far_is_told_step_by_step_with_who_decided() {
     });
     let explained = case.explained();
     let steps = explained.steps.iter();
-    let steps: Vec<_> = steps.map(|step| (step.step, step.by.as_str())).collect();
+    let steps: Vec<_> = steps
+        .map(|step| (step.step.as_ref(), step.by.as_str()))
+        .collect();
     let expected = [
         ("accepted", "listener mx"),
         ("remote", "directory"),

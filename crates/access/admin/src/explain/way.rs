@@ -3,12 +3,13 @@
 use ground_settings::Period;
 use path_ledger::{HopKey, HopKind, HopState};
 use path_route::Way as Where;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Facts;
 
 /// A way, and the limits on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Way {
     /// Why this way, in words.
     pub reason: String,

@@ -1,4 +1,4 @@
-//! Where mail comes in.
+//! Where mail comes in, and where the administration is reached.
 
 use std::net::SocketAddr;
 
@@ -16,12 +16,13 @@ words! {
         Submission = "submission",
         /// Mail from a server that trusts us with each recipient (RFC 2033).
         Lmtp = "lmtp",
+        /// The administration: web pages and HTTP API. Operators log in; see `postrider operator`.
+        Http = "http",
     }
     // Nobody finds out from silence that nothing listens.
     absent {
         "imap" = "remove this listener; mail is read with: postrider mail",
         "pop3" = "remove this listener; mail is read with: postrider mail",
-        "http" = "remove this listener; the queue is seen with: postrider queue",
     }
 }
 
@@ -60,7 +61,7 @@ words! {
 }
 
 section! {
-    /// Where mail comes in: one section for each address. A reload opens, closes and moves listeners, all that
+    /// Where mail comes in, and where the administration is reached: one section for each address. A reload opens, closes and moves listeners, all that
     /// are asked for or none: when one cannot be opened everything stays as it was, the reload says which and why, and is not
     /// tried again by itself. Sessions of a listener that moved go on; those of one that is gone are told 421 between two
     /// messages. A session keeps the protocol and the encryption it began with, and takes up the rest with its next message.
@@ -75,13 +76,13 @@ section! {
     /// Where it listens. A Unix socket is for LMTP.
     address: Endpoint = required(Endpoint::Tcp(SocketAddr::from(([127, 0, 0, 1], 2525)))), any();
 
-    /// How it encrypts. Unset: "off" for LMTP, "starttls" for the rest.
+    /// How it encrypts. Unset: "off" for LMTP and for HTTP on a loopback address, "implicit" for HTTP elsewhere, "starttls" for the rest.
     tls: Option<ListenerTls> = default(None), any();
 
     /// Whether each connection starts with a PROXY protocol header (v1 or v2) that names the real client. Only for a port that nobody but the proxy can reach.
     proxy_protocol: bool = default(false), any();
 
-    /// Whether clients log in. Unset: "required" for submission, "off" for the rest.
+    /// Whether clients log in to send mail. Unset: "required" for submission, "off" for the rest.
     auth: Option<Auth> = default(None), any();
 
     /// Which sender a client that logged in may give (MAIL FROM); others are answered 553 5.7.1. `From:` is not looked at.
@@ -124,6 +125,8 @@ impl Listener {
         self.tls.unwrap_or(match self.protocol {
             Protocol::Lmtp => ListenerTls::Off,
             Protocol::Smtp | Protocol::Submission => ListenerTls::Starttls,
+            Protocol::Http if self.is_loopback() => ListenerTls::Off,
+            Protocol::Http => ListenerTls::Implicit,
         })
     }
 
@@ -131,8 +134,16 @@ impl Listener {
     pub fn auth(&self) -> Auth {
         self.auth.unwrap_or(match self.protocol {
             Protocol::Submission => Auth::Required,
-            Protocol::Smtp | Protocol::Lmtp => Auth::Off,
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Http => Auth::Off,
         })
+    }
+
+    /// Whether only this machine can reach it.
+    fn is_loopback(&self) -> bool {
+        match &self.address {
+            Endpoint::Tcp(address) => address.ip().is_loopback(),
+            Endpoint::Unix(_) => true,
+        }
     }
 
     /// The limits that hold here: its own, else those of `[limits]`.
@@ -162,6 +173,9 @@ fn agree(listener: &Listener, agreement: &mut Agreement<'_>) {
             r#"set tls = "starttls" or "implicit", or auth = "off""#,
         );
     }
+    if protocol == Protocol::Http {
+        agree_on_http(listener, agreement);
+    }
     if !matches!(listener.address, Endpoint::Unix(_)) {
         return;
     }
@@ -177,6 +191,29 @@ fn agree(listener: &Listener, agreement: &mut Agreement<'_>) {
             &["proxy_protocol", "address"],
             "a Unix socket has no proxy before it",
             "remove proxy_protocol",
+        );
+    }
+}
+
+fn agree_on_http(listener: &Listener, agreement: &mut Agreement<'_>) {
+    match listener.tls() {
+        ListenerTls::Starttls => agreement.complain(
+            &["tls", "protocol"],
+            "HTTP has no STARTTLS",
+            r#"set tls = "implicit""#,
+        ),
+        ListenerTls::Off if !listener.is_loopback() => agreement.complain(
+            &["tls", "address", "protocol"],
+            "operators log in here, and passwords never cross the wire in the clear",
+            r#"set tls = "implicit", or listen on 127.0.0.1 behind a proxy that encrypts"#,
+        ),
+        ListenerTls::Off | ListenerTls::Implicit => {}
+    }
+    if listener.auth() != Auth::Off {
+        agreement.complain(
+            &["auth", "protocol"],
+            "auth is about sending mail; operators always log in",
+            "remove auth",
         );
     }
 }

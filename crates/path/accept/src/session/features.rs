@@ -48,6 +48,7 @@ fn dialect(listener: &Listener) -> Dialect {
     match listener.protocol {
         Protocol::Submission => Dialect::Submission,
         Protocol::Lmtp => Dialect::Lmtp,
-        Protocol::Smtp => Dialect::Smtp,
+        // Guests are not talked with here.
+        Protocol::Smtp | Protocol::Http => Dialect::Smtp,
     }
 }

@@ -29,7 +29,7 @@ const CONTENT_SESSIONS: u32 = 2;
 
 /// Why a session broke off.
 #[derive(Debug, Error)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// The client's.
     #[error("the client is gone")]
     Gone,

@@ -99,7 +99,7 @@ impl Session {
             origin: match self.listener.protocol {
                 Protocol::Submission => Origin::Submission,
                 Protocol::Lmtp => Origin::Lmtp,
-                Protocol::Smtp => Origin::Smtp,
+                Protocol::Smtp | Protocol::Http => Origin::Smtp,
             },
             listener: self.listener.name.clone(),
             peer: self.peer,

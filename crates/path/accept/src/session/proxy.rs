@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use ground_world::clock::Clock;
 use ground_world::net::Stream;
 use tokio::io::AsyncReadExt;
 use wire_smtp::proxy::{MAX_HEADER, Progress, Proxied, parse};
@@ -27,13 +28,22 @@ impl Session {
             Channel::Clear => MAX_HEADER,
         };
         let clock = &self.hall.intake.world().clock;
-        let read = clock.timeout(HEADER, header(stream, input, step)).await;
-        let proxied = read.map_err(|late| Ended::Proxy(format!("no PROXY header: {late}")))??;
-        if let Proxied::Client { source, .. } = proxied {
+        if let Proxied::Client { source, .. } = proxied(clock, stream, input, step).await? {
             self.peer = Some(source);
         }
         Ok(())
     }
+}
+
+/// Reads the header, by pieces of `step` octets; what came behind it is left in `input`.
+pub(crate) async fn proxied(
+    clock: &Clock,
+    stream: &mut Stream,
+    input: &mut BytesMut,
+    step: usize,
+) -> Result<Proxied, Ended> {
+    let read = clock.timeout(HEADER, header(stream, input, step)).await;
+    read.map_err(|late| Ended::Proxy(format!("no PROXY header: {late}")))?
 }
 
 async fn header(stream: &mut Stream, input: &mut BytesMut, step: usize) -> Result<Proxied, Ended> {

@@ -76,6 +76,7 @@ async fn real() -> Real {
         intake,
         tls: None,
         config_directory: folder.path().to_owned(),
+        host: None,
         supervisor: ground_world::supervise::Supervisor::new(world.clock.clone()),
     };
     Real {

@@ -26,7 +26,7 @@ async fn check(act: Act, states: [State; 4], done: u64) {
     let book = book().await;
     one_of_each(&book).await;
     let word = act.verb();
-    let kind = act.kind();
+    let kind = act.verb().kind();
     let result = acted(&book, act).await;
     let after: Vec<_> = rows(&book)
         .await

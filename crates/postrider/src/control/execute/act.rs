@@ -28,20 +28,7 @@ pub(super) async fn act(
     if dry_run {
         return rows(preview.rows);
     }
-    let word = verb.word();
-    let act = match verb {
-        Verb::Retry => Act::Retry,
-        Verb::Hold => Act::Hold,
-        Verb::Release => Act::Release,
-        Verb::Return => Act::Return {
-            notices: returns(rooms, &preview, reason).await?,
-        },
-        Verb::Discard => Act::Discard,
-        Verb::Reroute { to } => Act::Reroute {
-            next_hop: to.as_deref().map(|to| hop(rooms, to)).transpose()?,
-        },
-        Verb::Export => Act::Export,
-    };
+    let act = act_of(rooms, &verb, &preview, reason).await?;
     let messages: BTreeSet<MessageId> = preview.rows.iter().map(|row| row.id).collect();
     let done = rooms
         .ledger
@@ -49,7 +36,7 @@ pub(super) async fn act(
         .await
         .map_err(ledger)?;
     let fact = json!({
-        "act": word,
+        "act": verb.ledgers(),
         "done": done.done,
         "escaped": done.escaped,
         "more": preview.more,
@@ -58,8 +45,30 @@ pub(super) async fn act(
     Ok(Answer::One { fact })
 }
 
+/// What `verb` does to the rows of a preview.
+pub(super) async fn act_of(
+    rooms: &Rooms,
+    verb: &Verb,
+    preview: &Preview,
+    reason: &str,
+) -> Result<Act, Answer> {
+    Ok(match verb {
+        Verb::Retry => Act::Retry,
+        Verb::Hold => Act::Hold,
+        Verb::Release => Act::Release,
+        Verb::Return => Act::Return {
+            notices: returns(rooms, preview, reason).await?,
+        },
+        Verb::Discard => Act::Discard,
+        Verb::Reroute { to } => Act::Reroute {
+            next_hop: to.as_deref().map(|to| hop(rooms, to)).transpose()?,
+        },
+        Verb::Export => Act::Export,
+    })
+}
+
 /// A next hop that is there: mail for a connector nobody has set would wait for its whole lifetime.
-fn hop(rooms: &Rooms, text: &str) -> Result<HopKey, Answer> {
+pub(super) fn hop(rooms: &Rooms, text: &str) -> Result<HopKey, Answer> {
     let hop: HopKey = text.parse().map_err(Answer::asker)?;
     if let HopKind::Via(name) = hop.kind() {
         let settings = rooms.settings.borrow();

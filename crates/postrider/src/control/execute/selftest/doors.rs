@@ -78,17 +78,22 @@ async fn talk(
             .connect(stream, hostname, Verify::Opportunistic);
         shaken.await.map_err(|error| error.to_string())
     };
-    let mut saw = vec!["greeting"];
+    let mut saw = Vec::new();
     if listener.tls() == ListenerTls::Implicit {
         stream = secure(stream).await?;
         saw.push("TLS");
     }
     let mut stream = BufReader::new(stream);
-    expect(&mut stream, "220").await?;
     let hello = match listener.protocol {
         Protocol::Lmtp => format!("LHLO {hostname}\r\n"),
         Protocol::Smtp | Protocol::Submission => format!("EHLO {hostname}\r\n"),
+        Protocol::Http => {
+            saw.push(http(&mut stream, hostname).await?);
+            return Ok(saw.join(", "));
+        }
     };
+    expect(&mut stream, "220").await?;
+    saw.push("greeting");
     let offers = ask(&mut stream, &hello, "250").await?;
     saw.push("EHLO");
     if offers
@@ -103,6 +108,21 @@ async fn talk(
     }
     ask(&mut stream, "QUIT\r\n", "221").await?;
     Ok(saw.join(", "))
+}
+
+/// The administration answers; whether it finds this node healthy is another question.
+async fn http(stream: &mut BufReader<Stream>, hostname: &str) -> Result<&'static str, String> {
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {hostname}\r\nConnection: close\r\n\r\n");
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.map_err(|error| error.to_string())?;
+    stream.flush().await.map_err(|error| error.to_string())?;
+    let mut line = String::new();
+    let read = stream.take(REPLY_MAX).read_line(&mut line).await;
+    read.map_err(|error| error.to_string())?;
+    match line.starts_with("HTTP/1.1 ") {
+        true => Ok("HTTP"),
+        false => Err(format!("it said {line:?}, and HTTP was expected")),
+    }
 }
 
 async fn ask(

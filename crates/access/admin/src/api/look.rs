@@ -1,0 +1,178 @@
+//! Looking at mail: queues, recipients, stories, the audit, alarms.
+
+use ground_directory::operator::Right;
+use path_ledger::{Filter, State};
+
+use super::problem::Problem;
+use super::route::{Asked, Body, Form, Gives, Method, Parameter, Route};
+use super::schema;
+use crate::Question;
+
+/// The conditions of a listing: what `--state`, `--next-hop` and so on are on the command line.
+pub(super) const FILTER: &[Parameter] = &[
+    Parameter::repeated("id", "One of these messages or recipients, in any state.").form(Form::Id),
+    Parameter::query("state", "In this state; without it: in transit.")
+        .form(Form::Word(State::VOCABULARY.words)),
+    Parameter::query(
+        "next_hop",
+        "For this next hop: its key, or the part after the colon.",
+    ),
+    Parameter::query("sender", "From this address; empty for the null sender."),
+    Parameter::query(
+        "recipient",
+        "To this address, or to what an alias or catch-all of this address became.",
+    ),
+    Parameter::query("domain", "To an address of this domain."),
+    Parameter::query("older_than", "Accepted longer ago than this: 30m, 2h, 4d."),
+    Parameter::query(
+        "due_before",
+        "Something must happen to it before this: RFC 3339, or a time from now as 2h.",
+    )
+    .form(Form::Moment),
+    Parameter::query(
+        "reply_contains",
+        "The last reply has this in it, in any case.",
+    ),
+    Parameter::query("node", "In flight on this node, or else accepted by it."),
+    Parameter::query(
+        "limit",
+        "Rows of a page; 100 when not given, at most 50000.",
+    )
+    .form(Form::Number),
+    Parameter::query("after", "The page after this recipient's id.").form(Form::Id),
+];
+
+/// The filter that was meant.
+pub(crate) fn filter<'a>(
+    values: impl IntoIterator<Item = (&'a str, &'a str)>,
+    now: wire_message::Time,
+) -> Result<Filter, Problem> {
+    let mut filter = Filter::default();
+    for (name, value) in values {
+        let set = filter.set(&name.replace('_', "-"), value, now);
+        set.map_err(|error| Problem::asker(error.to_string()))?;
+    }
+    Ok(filter)
+}
+
+impl Asked<'_> {
+    fn filter(&self) -> Result<Filter, Problem> {
+        let pairs = self.values.iter();
+        filter(
+            pairs.map(|(name, value)| (name.as_str(), value.as_str())),
+            self.now,
+        )
+    }
+}
+
+const QUERY: Parameter = Parameter::query(
+    "query",
+    "An id of a message or recipient, a Message-ID, or the address of a sender or recipient.",
+);
+
+const fn get(
+    path: &'static str,
+    name: &'static str,
+    summary: &'static str,
+    gives: Gives,
+    read: fn(&Asked<'_>) -> Result<Question, Problem>,
+) -> Route {
+    Route {
+        method: Method::Get,
+        path,
+        name,
+        summary,
+        parameters: &[],
+        body: Body::None,
+        gives,
+        right: Right::View,
+        read,
+    }
+}
+
+pub(super) const ROUTES: &[Route] = &[
+    get(
+        "/queue",
+        "queue",
+        "One row for each next hop with something in transit, and for each that is down or paused.",
+        Gives::Rows(schema::queue_line),
+        |_| Ok(Question::Queue),
+    ),
+    Route {
+        parameters: FILTER,
+        ..get(
+            "/recipients",
+            "list",
+            "A page of recipients: in transit hop by hop, oldest first; history by age.",
+            Gives::Rows(schema::listed),
+            |asked| {
+                Ok(Question::List {
+                    filter: asked.filter()?,
+                })
+            },
+        )
+    },
+    Route {
+        parameters: &[QUERY],
+        ..get(
+            "/stories",
+            "trace",
+            "The whole stories of an id, Message-ID or address, newest first.",
+            Gives::Rows(schema::story),
+            |asked| {
+                Ok(Question::Trace {
+                    query: asked.text("query")?,
+                })
+            },
+        )
+    },
+    Route {
+        parameters: &[QUERY],
+        ..get(
+            "/explanations",
+            "explain",
+            "Why recipients are where they are, and what comes next.",
+            Gives::Rows(schema::explanations),
+            |asked| {
+                Ok(Question::Explain {
+                    query: asked.text("query")?,
+                })
+            },
+        )
+    },
+    get(
+        "/audit",
+        "audit",
+        "Whether the book adds up; counted by a scan of all that is in transit.",
+        Gives::One(schema::audit),
+        |_| Ok(Question::Audit),
+    ),
+    get(
+        "/alarms",
+        "alarms",
+        "What should not be, since when, of which messages, and what to do.",
+        Gives::Rows(schema::alarm),
+        |_| Ok(Question::Alarms),
+    ),
+    get(
+        "/health",
+        "health",
+        "Whether this node takes mail and nothing stands still, with the reasons.",
+        Gives::One(schema::health),
+        |_| Ok(Question::Health),
+    ),
+    get(
+        "/metrics",
+        "metrics",
+        "Everything that is measured, as OpenMetrics text.",
+        Gives::Octets("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        |_| Ok(Question::Metrics),
+    ),
+    get(
+        "/nodes",
+        "nodes",
+        "The nodes that share the store.",
+        Gives::Rows(schema::node),
+        |_| Ok(Question::Nodes),
+    ),
+];

@@ -1,0 +1,123 @@
+//! What comes back, as JSON Schema (draft 2020-12): made from the types that are written.
+
+use path_ledger::{Audit, Listed, MessageId, NodeStatus, QueueLine, RecipientId, Story};
+use path_watch::Alarm;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::explain::Explanation;
+
+/// Of a type, with all that it is made of inside.
+pub(crate) fn of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
+macro_rules! of {
+    ($($name:ident = $type:ty;)*) => {
+        $(pub(super) fn $name() -> Value { of::<$type>() })*
+    };
+}
+
+of! {
+    queue_line = QueueLine;
+    listed = Listed;
+    story = Story;
+    audit = Audit;
+    alarm = Alarm;
+    node = NodeStatus;
+    explanations = Explanations;
+    acted = Acted;
+    domain = Domain;
+    account = Account;
+    alias = Alias;
+    changed = Changed;
+    health = Health;
+}
+
+/// Anything that is an object.
+pub(super) fn any() -> Value {
+    json!({ "type": "object" })
+}
+
+pub(super) use any as mail;
+pub(super) use any as sent;
+
+/// A message with each of its recipients explained.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Explanations {
+    id: MessageId,
+    /// Empty for the null sender.
+    sender: String,
+    subject: String,
+    recipients: Vec<Explanation>,
+}
+
+/// What was done; with `dry_run` the rows that would be touched.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Acted {
+    act: path_ledger::Verb,
+    /// How many recipients.
+    done: u64,
+    /// Not as the preview showed them any more, or not in a state that allows it; untouched.
+    escaped: Vec<RecipientId>,
+    /// The filter meant more than fit one act: the same can be asked again.
+    more: bool,
+    /// The messages of the recipients meant.
+    messages: Vec<MessageId>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Domain {
+    name: String,
+    /// Takes mail for unknown names.
+    catch_all: Option<String>,
+    created_at: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Account {
+    address: String,
+    /// Whether it has a password.
+    may_log_in: bool,
+    /// Octets its mailbox may hold.
+    quota: Option<u64>,
+    created_at: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Alias {
+    address: String,
+    targets: Vec<String>,
+    created_at: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Changed {
+    /// In words.
+    done: String,
+    /// What becomes of the mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Health {
+    healthy: bool,
+    node: String,
+    reasons: Vec<String>,
+}

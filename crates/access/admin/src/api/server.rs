@@ -1,0 +1,83 @@
+//! The server itself: its nodes, its settings, its test.
+
+use ground_directory::operator::Right;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::problem::Problem;
+use super::route::{Asked, Body, Gives, Method, Parameter, Route};
+use super::schema;
+use crate::Question;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    /// Why; it stands in the history.
+    #[serde(default)]
+    reason: String,
+}
+
+fn drain(asked: &Asked<'_>, draining: bool) -> Result<Question, Problem> {
+    let Why { reason } = asked.json()?;
+    Ok(Question::Drain {
+        name: asked.text("node")?,
+        draining,
+        reason,
+    })
+}
+
+const NODE: &[Parameter] = &[Parameter::path("node", "The node's name.")];
+
+const fn post(
+    path: &'static str,
+    name: &'static str,
+    summary: &'static str,
+    read: fn(&Asked<'_>) -> Result<Question, Problem>,
+) -> Route {
+    Route {
+        method: Method::Post,
+        path,
+        name,
+        summary,
+        parameters: &[],
+        body: Body::None,
+        gives: Gives::One(schema::any),
+        right: Right::Administer,
+        read,
+    }
+}
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        parameters: NODE,
+        body: Body::Json(schema::of::<Why>),
+        ..post(
+            "/nodes/{node}/drain",
+            "drain",
+            "A node is told to take no new work.",
+            |asked| drain(asked, true),
+        )
+    },
+    Route {
+        parameters: NODE,
+        body: Body::Json(schema::of::<Why>),
+        ..post(
+            "/nodes/{node}/resume",
+            "resume",
+            "A node is told to take work again.",
+            |asked| drain(asked, false),
+        )
+    },
+    Route {
+        gives: Gives::Rows(schema::any),
+        ..post(
+            "/selftest",
+            "selftest",
+            "The server tests itself end to end: every listener, and a message through it.",
+            |_| Ok(Question::Selftest),
+        )
+    },
+    post("/reload", "reload", "The settings are read again.", |_| {
+        Ok(Question::Reload)
+    }),
+];

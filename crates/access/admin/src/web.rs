@@ -1,0 +1,120 @@
+//! The door for HTTP: who comes in, what they may do, and the router of API and pages.
+//!
+//! ```text
+//!   path-accept's listener -> door (one connection, its limits) -> headers -> who -> api | pages -> the binary's answer
+//! ```
+
+mod door;
+mod headers;
+mod login;
+mod who;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use ground_directory::operator::Operators;
+use ground_settings::Settings;
+use ground_world::World;
+use path_accept::{Guard, Host};
+use tokio::sync::watch;
+
+pub(crate) use door::Leaving;
+#[cfg(test)]
+pub(crate) use door::Way;
+pub(crate) use login::{enter, form, leave};
+pub(crate) use who::{Came, Who};
+
+use crate::live::Pace;
+use crate::{Answer, Request, api, pages};
+
+/// Answers what is asked: the binary's.
+pub type Desk = Arc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+
+/// What the door is made of.
+pub struct WebParts {
+    /// Answers what is asked.
+    pub desk: Desk,
+    /// Who may ask.
+    pub operators: Operators,
+    /// The outside.
+    pub world: World,
+    /// The settings of this moment.
+    pub settings: watch::Receiver<Arc<Settings>>,
+}
+
+/// The door for HTTP. Cheap to clone.
+#[derive(Clone)]
+pub struct Web {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    desk: Desk,
+    operators: Operators,
+    world: World,
+    settings: watch::Receiver<Arc<Settings>>,
+    guard: Guard,
+    pace: Pace,
+}
+
+impl Web {
+    /// A door that nobody comes by yet.
+    #[must_use]
+    pub fn new(parts: WebParts) -> Self {
+        Self {
+            parts: Arc::new(Parts {
+                desk: parts.desk,
+                operators: parts.operators,
+                world: parts.world,
+                settings: parts.settings,
+                guard: Guard::default(),
+                pace: Pace::default(),
+            }),
+        }
+    }
+
+    /// Receives who comes by a listener for HTTP.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        let (web, router) = (self.clone(), self.router());
+        Arc::new(move |guest| {
+            let (web, router) = (web.clone(), router.clone());
+            Box::pin(async move { door::receive(&web, router, guest).await })
+        })
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        let router = api::router().merge(pages::router());
+        let router = router.layer(axum::middleware::from_fn_with_state(
+            self.clone(),
+            headers::layer,
+        ));
+        router.with_state(self.clone())
+    }
+
+    /// Puts a question to the binary.
+    pub(crate) async fn ask(&self, request: Request) -> Answer {
+        (self.parts.desk)(request).await
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.parts.world
+    }
+
+    pub(crate) fn operators(&self) -> &Operators {
+        &self.parts.operators
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.parts.settings.borrow().clone()
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.parts.pace
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.parts.guard
+    }
+}

@@ -1,0 +1,281 @@
+//! Acts on many: a preview is kept as it was shown, and an act on it runs in the background, part by part.
+//!
+//! A preview keeps which recipient stood in which state, and nothing else: each part is read anew, and whoever has moved on
+//! escapes. What is kept is of this process. When it ends, so do acts under way: what was done stays done and is recorded
+//! recipient by recipient, the rest is as it was.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use access_admin::ESCAPEES_NAMED;
+use path_ledger::{Filter, IDS_MAX, MessageId, Preview, PreviewRow, RecipientId, State};
+use tokio::task::JoinSet;
+
+use super::act::{act_of, hop};
+use super::{Answered, ledger, one};
+use crate::control::{ActState, ActStatus, Answer, Group, Previewed, Verb};
+use crate::rooms::Rooms;
+
+/// Recipients of one preview: some megabytes.
+const PREVIEW_MAX: usize = 1_000_000;
+
+/// Previews that are kept; the oldest is forgotten first.
+const PREVIEWS_KEPT: usize = 16;
+
+/// Acts that are remembered when they have ended.
+const ACTS_KEPT: usize = 64;
+
+/// Acts under way at one time: each reads and writes as fast as it can.
+const ACTS_AT_ONCE: usize = 4;
+
+/// Rows shown of a preview.
+const ROWS_SHOWN: usize = 100;
+
+/// Recipients of one part: read in one query, and composed reports of so many are in memory.
+const PART: usize = IDS_MAX;
+
+/// What is kept for acts on many.
+#[derive(Debug, Default)]
+pub struct Acts {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    previews: VecDeque<Arc<Wanted>>,
+    acts: VecDeque<Arc<Mutex<ActStatus>>>,
+    running: JoinSet<()>,
+}
+
+/// A preview as it was shown.
+#[derive(Debug)]
+struct Wanted {
+    name: String,
+    filter: String,
+    rows: Vec<(RecipientId, State)>,
+}
+
+impl Acts {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing in here panics half way, so a poisoned lock guards whole data.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hold(status: &Mutex<ActStatus>) -> MutexGuard<'_, ActStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Finds exactly which recipients a filter means, page by page, and keeps them.
+pub(super) async fn preview(rooms: &Rooms, filter: &Filter) -> Answered {
+    let mut rows = Vec::new();
+    let mut groups: BTreeMap<(State, String), u64> = BTreeMap::new();
+    let mut shown = Vec::new();
+    let mut page = filter.clone();
+    let bounded = filter.limit.is_some();
+    let more = loop {
+        let found = rooms.ledger.preview(&page).await.map_err(ledger)?;
+        let last = found.rows.last().map(|row| row.recipient_id);
+        for row in found.rows {
+            *groups.entry((row.state, row.next_hop.clone())).or_default() += 1;
+            rows.push((row.recipient_id, row.state));
+            if shown.len() < ROWS_SHOWN {
+                shown.push(row);
+            }
+        }
+        let full = rows.len() >= PREVIEW_MAX;
+        if bounded || !found.more || full {
+            break found.more;
+        }
+        page.after = last.map(|id| MessageId::from_key(id.key()));
+    };
+    if rows.is_empty() {
+        return Err(Answer::asker("no recipient fits"));
+    }
+    let wanted = Arc::new(Wanted {
+        name: rooms.ledger.new_id().to_string(),
+        filter: filter.to_string(),
+        rows,
+    });
+    let mut groups: Vec<Group> = groups
+        .into_iter()
+        .map(|((state, next_hop), count)| Group {
+            state,
+            next_hop,
+            count,
+        })
+        .collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    let previewed = Previewed {
+        preview: wanted.name.clone(),
+        filter: wanted.filter.clone(),
+        count: wanted.rows.len() as u64,
+        more,
+        groups,
+        rows: shown,
+    };
+    let mut kept = rooms.acts.kept();
+    kept.previews.push_back(wanted);
+    if kept.previews.len() > PREVIEWS_KEPT {
+        kept.previews.pop_front();
+    }
+    drop(kept);
+    one(&previewed)
+}
+
+/// Begins an act on a preview, which is used up.
+pub(super) fn begin(rooms: &Rooms, by: &str, preview: &str, verb: Verb, reason: &str) -> Answered {
+    if let Verb::Reroute { to: Some(to) } = &verb {
+        hop(rooms, to)?;
+    }
+    if verb == Verb::Export {
+        return Err(Answer::asker(
+            "an export hands messages out, and changes nothing: see postrider export",
+        ));
+    }
+    let mut kept = rooms.acts.kept();
+    while kept.running.try_join_next().is_some() {}
+    if kept.running.len() >= ACTS_AT_ONCE {
+        return Err(Answer::asker(
+            "other acts are under way; begin this one when one of them has ended",
+        ));
+    }
+    let place = kept.previews.iter().position(|one| one.name == preview);
+    let wanted = place.and_then(|place| kept.previews.remove(place));
+    let Some(wanted) = wanted else {
+        return Err(Answer::asker(
+            "this preview was used or is forgotten; preview again",
+        ));
+    };
+    let status = ActStatus {
+        act: wanted.name.clone(),
+        verb: verb.ledgers(),
+        filter: wanted.filter.clone(),
+        by: by.to_owned(),
+        reason: reason.to_owned(),
+        state: ActState::Running,
+        count: wanted.rows.len() as u64,
+        done: 0,
+        escaped: 0,
+        escapees: Vec::new(),
+        trouble: None,
+        began_at: rooms.ledger.now(),
+    };
+    let answer = one(&status);
+    let status = Arc::new(Mutex::new(status));
+    kept.acts.push_back(status.clone());
+    if kept.acts.len() > ACTS_KEPT {
+        kept.acts.pop_front();
+    }
+    let run = Run {
+        // What runs must not keep alive what it is kept in.
+        rooms: rooms.without_acts(),
+        wanted,
+        verb,
+        status,
+    };
+    kept.running.spawn(run.run());
+    answer
+}
+
+/// How far an act is.
+pub(super) fn progress(rooms: &Rooms, act: &str) -> Answered {
+    let kept = rooms.acts.kept();
+    let found = kept.acts.iter().find(|status| hold(status).act == act);
+    match found {
+        Some(status) => one(&*hold(status)),
+        None => Err(Answer::asker(
+            "no such act is remembered; what was done stands in the history",
+        )),
+    }
+}
+
+struct Run {
+    rooms: Rooms,
+    wanted: Arc<Wanted>,
+    verb: Verb,
+    status: Arc<Mutex<ActStatus>>,
+}
+
+impl Run {
+    async fn run(self) {
+        let ended = self.part_by_part().await;
+        let (by, reason, done, escaped) = {
+            let mut status = hold(&self.status);
+            match &ended {
+                Ok(()) => status.state = ActState::Ended,
+                Err(why) => {
+                    status.state = ActState::Failed;
+                    status.trouble = Some(why.clone());
+                }
+            }
+            let status = &*status;
+            (
+                status.by.clone(),
+                status.reason.clone(),
+                status.done,
+                status.escaped,
+            )
+        };
+        let (verb, filter) = (self.verb.ledgers(), &self.wanted.filter);
+        let record = self
+            .rooms
+            .ledger
+            .record_act(verb, filter, &by, &reason, done, escaped);
+        if let Err(error) = record.await {
+            tracing::error!(%error, act = %self.wanted.name, "what an act came to could not be recorded as a whole");
+        }
+    }
+
+    async fn part_by_part(&self) -> Result<(), String> {
+        for part in self.wanted.rows.chunks(PART) {
+            self.treat(part).await.map_err(|answer| match answer {
+                Answer::Refused { why, .. } => why,
+                Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. } => String::new(),
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn treat(&self, part: &[(RecipientId, State)]) -> Result<(), Answer> {
+        let book = &self.rooms.ledger;
+        let shown: BTreeMap<RecipientId, State> = part.iter().copied().collect();
+        let filter = Filter {
+            ids: part
+                .iter()
+                .map(|(id, _)| MessageId::from_key(id.key()))
+                .collect(),
+            ..Filter::default()
+        };
+        let found = book.preview(&filter).await.map_err(ledger)?;
+        let as_shown = |row: &PreviewRow| shown.get(&row.recipient_id) == Some(&row.state);
+        let rows: Vec<PreviewRow> = found.rows.into_iter().filter(as_shown).collect();
+        let still: std::collections::BTreeSet<RecipientId> =
+            rows.iter().map(|row| row.recipient_id).collect();
+        let mut escaped: Vec<RecipientId> = shown
+            .keys()
+            .copied()
+            .filter(|id| !still.contains(id))
+            .collect();
+        let preview = Preview {
+            count: rows.len() as u64,
+            more: false,
+            filter: String::new(),
+            rows,
+        };
+        let (by, reason) = {
+            let status = hold(&self.status);
+            (status.by.clone(), status.reason.clone())
+        };
+        let act = act_of(&self.rooms, &self.verb, &preview, &reason).await?;
+        let done = book.act_on_part(&preview, &act, &by, &reason).await;
+        let done = done.map_err(ledger)?;
+        escaped.extend(done.escaped);
+        let mut status = hold(&self.status);
+        status.done += done.done;
+        status.escaped += escaped.len() as u64;
+        let room = ESCAPEES_NAMED.saturating_sub(status.escapees.len());
+        status.escapees.extend(escaped.into_iter().take(room));
+        Ok(())
+    }
+}
