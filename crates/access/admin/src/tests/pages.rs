@@ -119,11 +119,11 @@ async fn a_selection_means_what_was_ticked_or_all_that_match() {
     let filter_of = |house: &House| {
         let asked = house.asked.lock().unwrap();
         let mut asked = asked.iter().rev();
-        let filter = asked.find_map(|request| match &request.question {
-            Question::Preview { filter } => Some(filter.to_string()),
-            _ => None,
-        });
-        filter.unwrap()
+        let preview = asked.find(|request| matches!(request.question, Question::Preview { .. }));
+        let Some(Question::Preview { filter }) = preview.map(|request| &request.question) else {
+            panic!("a preview was asked for");
+        };
+        filter.to_string()
     };
     let ticked = format!("verb=hold&recipient={ID}&query=state%3Dheld&word={word}");
     assert_eq!(

@@ -11,10 +11,7 @@ fn plausible(
     route: &crate::api::Route,
 ) -> (&'static str, String, Option<(&'static str, &'static str)>) {
     let path = route.path.replace("{id}", ID).replace("{verb}", "hold");
-    let path = path
-        .replace("{mail}", "1")
-        .replace('{', "")
-        .replace('}', "");
+    let path = path.replace("{mail}", "1").replace(['{', '}'], "");
     let query = match route.name {
         "trace" | "explain" => "?query=x",
         _ => "",
