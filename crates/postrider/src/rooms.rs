@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use access_mailbox::Mailboxes;
 use ground_directory::Directory;
+use ground_directory::operator::{self, Operators};
 use ground_settings::{Settings, Test};
 use ground_store::{Options as StoreOptions, Store, StoreError};
 use ground_world::clock::ClockControl;
@@ -32,6 +33,8 @@ pub struct Rooms {
     pub ledger: Ledger,
     /// Who exists.
     pub directory: Directory,
+    /// Who may use the administration.
+    pub operators: Operators,
     /// Delivered mail.
     pub mailboxes: Mailboxes,
     /// The way in.
@@ -186,6 +189,7 @@ impl Rooms {
         });
         Self {
             mailboxes: Mailboxes::open(store),
+            operators: directory.operators(operator::Options::default()),
             clock: None,
             acts: Arc::default(),
             watch: None,

@@ -341,7 +341,7 @@ impl Stage for Real {
     }
 
     async fn operate(&mut self, operation: &Operation) -> Result<u64> {
-        let mut arguments = vec![operation.verb.word().to_owned()];
+        let mut arguments = vec![operation.verb.ledgers().word().to_owned()];
         for (name, value) in &operation.filter {
             arguments.extend([format!("--{name}"), value.clone()]);
         }

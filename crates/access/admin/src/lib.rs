@@ -22,6 +22,7 @@ mod web;
 pub use bulk::{ActState, ActStatus, ESCAPEES_NAMED, Group, Previewed};
 pub use live::PACE_PULSE;
 pub use request::{
-    Answer, DirectoryChange, DirectoryView, Mover, Password, Question, Request, Verb,
+    Answer, DirectoryChange, DirectoryView, Mover, OperatorChange, OperatorView, Password,
+    Question, Request, Verb,
 };
 pub use web::{Desk, Web, WebParts};

@@ -1,11 +1,15 @@
 //! The words of a request and of its answer.
 
+mod operator;
+
 use std::fmt;
 
 use bytes::Bytes;
 use path_ledger::{Filter, MessageId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use operator::{OperatorChange, OperatorView};
 
 /// A question, who asks it, and the octets that go with it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,6 +98,16 @@ pub enum Question {
     Look {
         /// At whom.
         at: DirectoryView,
+    },
+    /// Operators or tokens are changed.
+    OperatorChange {
+        /// How.
+        change: OperatorChange,
+    },
+    /// Who may use the administration?
+    OperatorLook {
+        /// At whom.
+        at: OperatorView,
     },
     /// The mails of an account.
     MailList {

@@ -254,9 +254,13 @@ fn answer(question: &Question) -> Answer {
         Question::Metrics | Question::Body { .. } | Question::MailShow { .. } => Answer::Octets {
             content: HOSTILE.into(),
         },
-        Question::MailList { .. } | Question::Look { .. } | Question::Selftest => rows(Vec::new()),
+        Question::MailList { .. }
+        | Question::Look { .. }
+        | Question::OperatorLook { .. }
+        | Question::Selftest => rows(Vec::new()),
         Question::Act { .. }
         | Question::Change { .. }
+        | Question::OperatorChange { .. }
         | Question::Send { .. }
         | Question::Drain { .. }
         | Question::Reload

@@ -35,7 +35,7 @@ pub use name::{NAME_MAX, Name, NameError};
 pub use right::{Right, Rights, RightsError};
 pub use session::{AGENT_MAX, Attempt, ListedSession, Login, Refusal, SESSIONS_MAX};
 pub use token::{API_TOKEN_PREFIX, Token};
-pub use totp::TotpSecret;
+pub use totp::{TotpSecret, totp_code};
 
 use std::time::Duration;
 

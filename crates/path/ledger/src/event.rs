@@ -59,7 +59,7 @@ crate::words! {
         Pruned = "pruned",
         /// Settings were loaded.
         SettingsLoaded = "settings_loaded",
-        /// Accounts, aliases or domains were changed.
+        /// Accounts, aliases, domains, operators or tokens were changed.
         DirectoryChanged = "directory_changed",
         /// What waited because we were away was treated by the late policy.
         LatePolicy = "late_policy",

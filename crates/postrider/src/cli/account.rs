@@ -1,11 +1,10 @@
 //! `postrider account`: who has a mailbox here.
 
-use std::io::BufRead;
-
 use ground_settings::Size;
 
+use super::secret::Secret;
 use super::{Context, Exit, pages, print};
-use crate::control::{DirectoryChange, DirectoryView, Password, Question};
+use crate::control::{DirectoryChange, DirectoryView, Question};
 
 const COLUMNS: &[print::Column] = &[
     ("ACCOUNT", "address"),
@@ -50,39 +49,6 @@ enum Act {
     Show { address: String },
 }
 
-#[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-struct Secret {
-    /// The password; other users of this machine may see it.
-    #[arg(long)]
-    password: Option<String>,
-    /// Read the password from the first line of standard input.
-    #[arg(long)]
-    password_stdin: bool,
-    /// It takes mail, and cannot log in.
-    #[arg(long)]
-    no_login: bool,
-}
-
-impl Secret {
-    fn read(self) -> Result<Option<Password>, Exit> {
-        if self.no_login {
-            return Ok(None);
-        }
-        if let Some(password) = self.password {
-            return Ok(Some(Password(password)));
-        }
-        let mut line = String::new();
-        if let Err(error) = std::io::stdin().lock().read_line(&mut line) {
-            print::error(&format!("the password cannot be read: {error}"));
-            return Err(Exit::Wrong);
-        }
-        Ok(Some(Password(
-            line.trim_end_matches(['\r', '\n']).to_owned(),
-        )))
-    }
-}
-
 fn size(text: &str) -> Result<Size, String> {
     text.parse()
         .map_err(|fault: ground_settings::Fault| format!("{}; {}", fault.what, fault.remedy))
@@ -112,7 +78,9 @@ impl Account {
                 change: DirectoryChange::AccountRemove { address, with_mail },
             },
             Act::List => {
-                let page = |after| DirectoryView::AccountList { after };
+                let page = |after| Question::Look {
+                    at: DirectoryView::AccountList { after },
+                };
                 return pages::print_all(context, COLUMNS, "address", page).await;
             }
             Act::Show { address } => Question::Look {

@@ -44,7 +44,9 @@ impl Alias {
                 change: DirectoryChange::AliasRemove { address, targets },
             },
             Act::List => {
-                let page = |after| DirectoryView::AliasList { after };
+                let page = |after| Question::Look {
+                    at: DirectoryView::AliasList { after },
+                };
                 return pages::print_all(context, COLUMNS, "address", page).await;
             }
             Act::Show { address } => Question::Look {

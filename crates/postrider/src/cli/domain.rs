@@ -45,7 +45,9 @@ impl Domain {
                 change: DirectoryChange::DomainCatchAll { name, target },
             },
             Act::List => {
-                let page = |after| DirectoryView::DomainList { after };
+                let page = |after| Question::Look {
+                    at: DirectoryView::DomainList { after },
+                };
                 return pages::print_all(context, COLUMNS, "name", page).await;
             }
             Act::Show { name } => Question::Look {

@@ -19,14 +19,17 @@ mod metrics;
 mod migrate;
 mod node;
 mod operate;
+mod operator;
 mod pages;
 mod print;
 mod queue;
 mod quickstart;
 mod reload;
+mod secret;
 mod selftest;
 mod sendmail;
 mod serve;
+mod token;
 mod trace;
 
 use std::path::PathBuf;
@@ -110,6 +113,10 @@ enum Command {
     Account(account::Account),
     /// Addresses that stand for others.
     Alias(alias::Alias),
+    /// Operators: who may use the web pages and the HTTP API of the administration.
+    Operator(operator::Operator),
+    /// Tokens: which programs may use the HTTP API.
+    Token(token::Token),
     /// Read a mailbox.
     Mail(mail::Mail),
     /// Send the message on standard input; takes sendmail's usual options.
@@ -217,6 +224,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Domain(domain) => domain.run(context).await,
         Command::Account(account) => account.run(context).await,
         Command::Alias(alias) => alias.run(context).await,
+        Command::Operator(operator) => operator.run(context).await,
+        Command::Token(token) => token.run(context).await,
         Command::Mail(mail) => mail.run(context).await,
         Command::Sendmail(sendmail) => sendmail.run(context).await,
         Command::Selftest => selftest::run(context).await,

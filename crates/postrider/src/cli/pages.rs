@@ -1,9 +1,9 @@
-//! Lists of the directory, asked for page by page and shown whole.
+//! Lists of the directory and of operators, asked for page by page and shown whole.
 
 use serde_json::Value;
 
 use super::{Context, Exit, print};
-use crate::control::{Answer, DirectoryView, Question};
+use crate::control::{Answer, Question};
 
 /// Asks for page after page until one is empty, and prints all. `key` is the field by which the list is sorted; `page` asks
 /// for what comes after one.
@@ -11,12 +11,11 @@ pub(super) async fn print_all(
     context: &Context,
     columns: &[print::Column],
     key: &str,
-    page: impl Fn(String) -> DirectoryView,
+    page: impl Fn(String) -> Question,
 ) -> Result<Exit, Exit> {
     let (mut after, mut all) = (String::new(), Vec::new());
     loop {
-        let at = page(std::mem::take(&mut after));
-        let answer = context.ask(Question::Look { at }).await?;
+        let answer = context.ask(page(std::mem::take(&mut after))).await?;
         let Answer::Rows { rows } = answer else {
             return print::answer(&answer, context.json, columns);
         };

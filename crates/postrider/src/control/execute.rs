@@ -5,6 +5,7 @@ pub(crate) mod bulk;
 mod directory;
 mod explain;
 mod mail;
+mod operator;
 pub(crate) mod selftest;
 mod send;
 mod view;
@@ -59,6 +60,8 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::Body { id } => view::body(rooms, id).await,
         Question::Change { change } => directory::change(rooms, by, change).await,
         Question::Look { at } => directory::look(rooms, at).await,
+        Question::OperatorChange { change } => operator::change(rooms, by, change).await,
+        Question::OperatorLook { at } => operator::look(rooms, at).await,
         Question::MailList { address } => mail::list(rooms, &address).await,
         Question::MailShow { address, mail } => mail::show(rooms, &address, &mail).await,
         Question::Send {

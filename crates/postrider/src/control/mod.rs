@@ -9,8 +9,8 @@ mod framing;
 mod serve;
 
 pub use access_admin::{
-    ActState, ActStatus, Answer, DirectoryChange, DirectoryView, Group, Mover, Password, Previewed,
-    Question, Request, Verb,
+    ActState, ActStatus, Answer, DirectoryChange, DirectoryView, Group, Mover, OperatorChange,
+    OperatorView, Password, Previewed, Question, Request, Verb,
 };
 pub use ask::{Trouble, ask};
 pub use execute::bulk::Acts;

@@ -373,6 +373,8 @@ impl Desk {
             | Question::Body { .. }
             | Question::Change { .. }
             | Question::Look { .. }
+            | Question::OperatorChange { .. }
+            | Question::OperatorLook { .. }
             | Question::MailList { .. }
             | Question::MailShow { .. }
             | Question::Send { .. }

@@ -6,6 +6,7 @@ mod house;
 mod moving;
 mod offline;
 mod online;
+mod operators;
 #[path = "../../../ground/store/tests/private/mod.rs"]
 mod private;
 mod selftest;

@@ -74,6 +74,10 @@ fn a_full_directory(house: &House) {
         "INSERT INTO domain (name, catch_all, created_at) NUMBERS SELECT 'd' || i || '.test', NULL, 0 FROM n",
         "INSERT INTO account (address, password, created_at) NUMBERS SELECT 'u' || i || '@a.test', '', 0 FROM n",
         "INSERT INTO alias (address, target, created_at) NUMBERS SELECT 'x' || i || '@a.test', 'u10001@a.test', 0 FROM n",
+        "INSERT INTO operator (name, password, totp, totp_offered, totp_step, rights, created_at)
+           NUMBERS SELECT 'o' || i, '', '', '', 0, 'view', 0 FROM n",
+        "INSERT INTO api_token (name, token_hash, rights, created_by, created_at)
+           NUMBERS SELECT 't' || i, CAST(substr('00000000000000000000000000000000' || i, -32) AS BLOB), 'view', '', 0 FROM n",
     ];
     let mut unit = ground_store::Unit::new();
     for text in rows {
@@ -102,6 +106,8 @@ fn a_list_of_the_directory_shows_all_there_is() {
         ("domain", "name", "d12100.test"),
         ("account", "address", "u12100@a.test"),
         ("alias", "address", "x12100@a.test"),
+        ("operator", "name", "o12100"),
+        ("token", "name", "t12100"),
     ] {
         let listed = house.json(&[what, "list"]);
         let names: std::collections::BTreeSet<_> = listed

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use ground_directory::operator::Right;
 use path_ledger::{
     AttemptOutcome, EventKind, FindingKind, HopState, NodeState, Origin, Stage, State, Verb,
     Vocabulary,
@@ -17,6 +18,11 @@ its sentence: the command line, JSON, the log and the web show that declaration,
 [states.md](states.md), and alarms with their remedies are in [alarms.md](alarms.md).
 ";
 
+const RIGHTS: Vocabulary = Vocabulary {
+    doc: "What an operator, or a program with a token, may do by the web pages and the HTTP API. None implies another.",
+    words: Right::WORDS,
+};
+
 /// Every closed set, by the heading it has in the manual.
 pub(super) const VOCABULARIES: &[(&str, Vocabulary)] = &[
     ("States", State::VOCABULARY),
@@ -27,6 +33,7 @@ pub(super) const VOCABULARIES: &[(&str, Vocabulary)] = &[
     ("Nodes", NodeState::VOCABULARY),
     ("Ways in", Origin::VOCABULARY),
     ("Operators' verbs", Verb::VOCABULARY),
+    ("Rights", RIGHTS),
     ("Findings of the audit", FindingKind::VOCABULARY),
     ("Explanations: reasons", Reason::VOCABULARY),
     ("Explanations: facts", Fact::VOCABULARY),

@@ -73,7 +73,7 @@ async fn a_session_that_was_ended_opens_nothing_any_more() {
     assert_eq!(api.status, StatusCode::UNAUTHORIZED);
     assert_eq!(house.get(&other, "/").await.status, StatusCode::OK);
     house
-        .make(Change::EndSessions {
+        .make(Change::RevokeSessions {
             name: "jo".parse().unwrap(),
         })
         .await;

@@ -38,7 +38,7 @@ fn plausible(
 #[tokio::test]
 async fn each_route_is_open_to_its_right_and_to_no_other() {
     let house = House::open().await;
-    for right in Right::ALL {
+    for right in Right::ALL.iter().copied() {
         let program = house.token(Rights::only(right)).await;
         for route in routes() {
             let (method, path, body) = plausible(route);
@@ -117,7 +117,7 @@ const ACTS: &[(Right, &str, &str)] = &[
 #[tokio::test]
 async fn each_page_is_open_to_who_may_look_and_its_forms_to_who_may_act() {
     let house = House::open().await;
-    for right in Right::ALL {
+    for right in Right::ALL.iter().copied() {
         // Nobody acts on pages that he may not see.
         for (name, rights) in [
             (format!("{}-only", right.word()), Rights::only(right)),

@@ -59,7 +59,7 @@ pub enum Change {
         name: Name,
     },
     /// Ends all sessions of an operator.
-    EndSessions {
+    RevokeSessions {
         /// Its name.
         name: Name,
     },
@@ -172,7 +172,7 @@ impl Operators {
                 ending_sessions(name, one_row(CONFIRM_TOTP, name, values))
             }
             Change::RemoveTotp { name } => ending_sessions(name, one_row(REMOVE_TOTP, name, [])),
-            Change::EndSessions { name } => ending_sessions(name, one_row(IS_THERE, name, [])),
+            Change::RevokeSessions { name } => ending_sessions(name, one_row(IS_THERE, name, [])),
             Change::AddToken {
                 name,
                 token,
@@ -218,7 +218,7 @@ impl Operators {
             | Change::OfferTotp { name, .. }
             | Change::ConfirmTotp { name, .. }
             | Change::RemoveTotp { name }
-            | Change::EndSessions { name } => {
+            | Change::RevokeSessions { name } => {
                 let there = self.has(OPERATOR, name).await?;
                 (!there).then(|| DirectoryError::NoSuchOperator { name: name.clone() })
             }
@@ -274,7 +274,7 @@ impl fmt::Display for Change {
             Change::RemoveTotp { name } => {
                 write!(f, "operator {name} logs in without a code from now on")
             }
-            Change::EndSessions { name } => write!(f, "sessions of operator {name} ended"),
+            Change::RevokeSessions { name } => write!(f, "sessions of operator {name} revoked"),
             Change::AddToken {
                 name,
                 rights,

@@ -32,6 +32,18 @@ pub enum Totp {
     On,
 }
 
+impl Totp {
+    /// The word for it in JSON, on the command line and on pages.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Totp::Off => "off",
+            Totp::Offered => "offered",
+            Totp::On => "on",
+        }
+    }
+}
+
 const LIST: &str = "SELECT name, rights, CASE WHEN password = '' THEN 0 ELSE 1 END,
     CASE WHEN totp <> '' THEN 2 WHEN totp_offered <> '' THEN 1 ELSE 0 END, created_at
     FROM operator WHERE name > $1 ORDER BY name LIMIT $2";

@@ -5,49 +5,54 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// One thing that an operator or a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Right {
-    /// Looking.
-    View,
-    /// Acting on mail and next hops.
-    Act,
-    /// Reading mail.
-    Content,
-    /// Changing who exists and how the server works.
-    Administer,
+/// Declares the words, each once: `/// Its meaning.` above `Variant = "word",`.
+macro_rules! rights {
+    ($(#[doc = $meaning:literal] $right:ident = $word:literal,)+) => {
+        /// One thing that an operator or a token may do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Right {
+            $(#[doc = $meaning] $right,)+
+        }
+
+        impl Right {
+            /// Every one, in the order of lists and of the manual.
+            pub const ALL: &'static [Self] = &[$(Self::$right),+];
+
+            /// Every word with its meaning, for the manual.
+            pub const WORDS: &'static [(&'static str, &'static str)] = &[$(($word, $meaning.trim_ascii())),+];
+
+            /// The word for it in the store, in JSON, on the command line and on pages.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$right => $word),+ }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$right => $meaning.trim_ascii()),+ }
+            }
+        }
+
+        impl Rights {
+            /// Every right.
+            pub const ALL: Self = Self(0 $(| Right::$right.bit())+);
+        }
+    };
+}
+
+rights! {
+    /// May see queues, envelopes of messages, history and alarms.
+    View = "view",
+    /// May retry, hold, release, return, discard and reroute mail, and pause next hops.
+    Act = "act",
+    /// May read and export the content of messages.
+    Content = "content",
+    /// May change the directory, settings, nodes, operators and tokens, and so come by every other right.
+    Administer = "administer",
 }
 
 impl Right {
-    /// Every one, in the order of lists and of the manual.
-    pub const ALL: [Self; 4] = [Self::View, Self::Act, Self::Content, Self::Administer];
-
-    /// The word for it in the store, in JSON, on the command line and on pages.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::View => "view",
-            Self::Act => "act",
-            Self::Content => "content",
-            Self::Administer => "administer",
-        }
-    }
-
-    /// What it means, in a sentence.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::View => "May see queues, envelopes of messages, history and alarms.",
-            Self::Act => {
-                "May retry, hold, release, return, discard and reroute mail, and pause next hops."
-            }
-            Self::Content => "May read and export the content of messages.",
-            Self::Administer => {
-                "May change the directory, settings, nodes, operators and tokens: may come by every other right."
-            }
-        }
-    }
-
     const fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -59,18 +64,10 @@ pub struct Rights(u8);
 
 /// The operator's move: a word of the list.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "{0:?} is no right; name one or more of view, act, content, administer, with commas between"
-)]
+#[error("{0:?} is no right; name one or more of {all}, with commas between", all = Rights::ALL)]
 pub struct RightsError(String);
 
 impl Rights {
-    /// Every right.
-    pub const ALL: Self = Self::only(Right::View)
-        .and(Right::Act)
-        .and(Right::Content)
-        .and(Right::Administer);
-
     /// This right.
     #[must_use]
     pub const fn only(right: Right) -> Self {
@@ -91,9 +88,8 @@ impl Rights {
 
     /// Each of them.
     pub fn each(self) -> impl Iterator<Item = Right> {
-        Right::ALL
-            .into_iter()
-            .filter(move |right| self.contains(*right))
+        let all = Right::ALL.iter().copied();
+        all.filter(move |right| self.contains(*right))
     }
 }
 
@@ -102,8 +98,8 @@ impl FromStr for Rights {
 
     fn from_str(text: &str) -> Result<Self, RightsError> {
         let read = |word: &str| {
-            let right = Right::ALL.into_iter().find(|right| right.word() == word);
-            right.ok_or_else(|| RightsError(word.to_owned()))
+            let right = Right::ALL.iter().find(|right| right.word() == word);
+            right.copied().ok_or_else(|| RightsError(word.to_owned()))
         };
         let mut words = text.split(',').map(str::trim);
         let first = Self::only(read(words.next().unwrap_or_default())?);
@@ -156,9 +152,9 @@ mod tests {
     #[test]
     fn no_right_implies_another() {
         for right in Right::ALL {
-            let only = Rights::only(right);
-            assert_eq!(only.each().collect::<Vec<_>>(), [right]);
-            assert!(Rights::ALL.contains(right) && right.meaning().ends_with('.'));
+            let only = Rights::only(*right);
+            assert_eq!(only.each().collect::<Vec<_>>(), [*right]);
+            assert!(Rights::ALL.contains(*right) && right.meaning().ends_with('.'));
         }
     }
 }

@@ -71,7 +71,7 @@ impl Office {
 
     /// What the code generator shows now.
     pub(super) fn code(&self, secret: &TotpSecret) -> String {
-        totp::shown(secret.text(), self.operators.now())
+        totp_code(secret.text(), self.operators.now()).unwrap()
     }
 
     async fn shown(&self, who: &str) -> ListedOperator {
@@ -186,7 +186,10 @@ async fn a_change_that_cannot_be_says_what_stands_in_its_way() {
             "no operator nobody",
         ),
         (Change::RemoveTotp { name: nobody() }, "no operator nobody"),
-        (Change::EndSessions { name: nobody() }, "no operator nobody"),
+        (
+            Change::RevokeSessions { name: nobody() },
+            "no operator nobody",
+        ),
         (Change::RemoveToken { name: nobody() }, "no token nobody"),
     ] {
         let refused = office.refused(&change).await;

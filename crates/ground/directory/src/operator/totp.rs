@@ -68,16 +68,29 @@ fn escaped(text: &str) -> String {
 
 /// The time step whose code `code` is, of those that count at `now`. Spaces in it are how people read it out.
 pub(super) fn step_of(secret: &str, code: &str, now: Time) -> Result<Option<i64>, DirectoryError> {
-    let secret = BASE32_NOPAD.decode(secret.as_bytes()).map_err(|error| {
-        DirectoryError::Damaged(format!("the secret of a code generator: {error}"))
-    })?;
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret);
+    let key = key(secret)?;
     let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
     let present = now.as_millis().div_euclid(STEP_MILLIS);
     let mut steps = present - TOLERANCE..=present + TOLERANCE;
     Ok(steps.find(|step| {
         verify_slices_are_equal(code_at(&key, *step).as_bytes(), code.as_bytes()).is_ok()
     }))
+}
+
+/// What a code generator with this secret shows: for tests of who logs in.
+///
+/// # Errors
+/// When it is no secret.
+pub fn totp_code(secret: &str, now: Time) -> Result<String, DirectoryError> {
+    let step = now.as_millis().div_euclid(STEP_MILLIS);
+    key(secret).map(|key| code_at(&key, step))
+}
+
+fn key(secret: &str) -> Result<hmac::Key, DirectoryError> {
+    let secret = BASE32_NOPAD.decode(secret.as_bytes()).map_err(|error| {
+        DirectoryError::Damaged(format!("the secret of a code generator: {error}"))
+    })?;
+    Ok(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret))
 }
 
 /// The code of a step (RFC 4226 s5.3).
@@ -90,24 +103,12 @@ fn code_at(key: &hmac::Key, step: i64) -> String {
     format!("{:0DIGITS$}", number % 10_u32.pow(DIGITS as u32))
 }
 
-/// What a code generator with this secret shows.
-#[cfg(test)]
-pub(super) fn shown(secret: &str, now: Time) -> String {
-    let secret = BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &secret);
-    code_at(&key, now.as_millis().div_euclid(STEP_MILLIS))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// "12345678901234567890": the secret of the examples in both RFCs.
     const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-
-    fn key() -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"12345678901234567890")
-    }
 
     #[test]
     fn codes_are_those_of_rfc_4226_appendix_d() {
@@ -116,7 +117,8 @@ mod tests {
             "399871", "520489",
         ];
         for (step, code) in (0..).zip(codes) {
-            assert_eq!(code_at(&key(), step), code);
+            let now = Time::from_millis(step * STEP_MILLIS);
+            assert_eq!(totp_code(SECRET, now).unwrap(), code);
         }
     }
 

@@ -49,7 +49,10 @@ pub(super) async fn look(rooms: &Rooms, at: DirectoryView) -> Answered {
 }
 
 /// The page after a name or address as it is shown, whose key `key` knows.
-fn page_after(after: &str, key: impl Fn(&str) -> Result<String, Answer>) -> Result<Page, Answer> {
+pub(super) fn page_after(
+    after: &str,
+    key: impl Fn(&str) -> Result<String, Answer>,
+) -> Result<Page, Answer> {
     let mut page = Page::default();
     if !after.is_empty() {
         page.after = key(after)?;
@@ -126,7 +129,7 @@ fn wanted(change: DirectoryChange) -> Result<Change, Answer> {
     Ok(change)
 }
 
-fn new_password(password: Option<Password>) -> NewPassword {
+pub(super) fn new_password(password: Option<Password>) -> NewPassword {
     password.map_or(NewPassword::NoLogin, |Password(text)| {
         NewPassword::Set(text)
     })
@@ -158,11 +161,11 @@ pub(super) fn refused(error: DirectoryError) -> Answer {
     Answer::Refused { whose, why }
 }
 
-fn list(rows: Vec<Value>) -> Answered {
+pub(super) fn list(rows: Vec<Value>) -> Answered {
     Ok(Answer::Rows { rows })
 }
 
-fn shown(fact: Value) -> Answered {
+pub(super) fn shown(fact: Value) -> Answered {
     Ok(Answer::One { fact })
 }
 

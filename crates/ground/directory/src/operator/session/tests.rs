@@ -204,7 +204,7 @@ async fn what_changes_how_an_operator_logs_in_ends_its_sessions_and_no_others() 
             name: jo(),
             password,
         },
-        Change::EndSessions { name: jo() },
+        Change::RevokeSessions { name: jo() },
         Change::RemoveTotp { name: jo() },
         Change::Remove { name: jo() },
     ] {
