@@ -14,6 +14,9 @@ use crate::{Answer, Question, Request};
 /// How often the totals are read: one query over a few rows.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The same where no listener is for HTTP.
+const CLOSED: Duration = Duration::from_secs(30);
+
 /// It shows that it lives within this time.
 pub const PACE_PULSE: Duration = Duration::from_secs(60);
 
@@ -135,6 +138,10 @@ impl Web {
         let clock = self.world().clock.clone();
         loop {
             pulse.beat("reading totals");
+            if !self.is_open() {
+                clock.sleep(CLOSED).await;
+                continue;
+            }
             let request = Request {
                 by: "pace".to_owned(),
                 question: Question::Totals,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use ground_directory::operator::Operators;
-use ground_settings::Settings;
+use ground_settings::{Protocol, Settings};
 use ground_world::World;
 use path_accept::{Guard, Host};
 use tokio::sync::watch;
@@ -91,6 +91,13 @@ impl Web {
             headers::layer,
         ));
         router.with_state(self.clone())
+    }
+
+    /// Whether anybody can come in.
+    pub(crate) fn is_open(&self) -> bool {
+        let settings = self.parts.settings.borrow();
+        let mut listeners = settings.listeners.iter();
+        listeners.any(|listener| listener.protocol == Protocol::Http)
     }
 
     /// Puts a question to the binary.

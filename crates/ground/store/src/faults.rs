@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use crate::StoreError;
 
@@ -20,7 +20,9 @@ struct Script {
     any: AtomicBool,
     refused: Mutex<VecDeque<StoreError>>,
     unanswered: Mutex<usize>,
-    held: watch::Sender<bool>,
+    held: AtomicBool,
+    /// Wakes who was held in the order of their coming, which a watch channel does not.
+    released: Notify,
     time_held: AtomicBool,
 }
 
@@ -31,7 +33,8 @@ impl Default for Faults {
                 any: AtomicBool::new(false),
                 refused: Mutex::default(),
                 unanswered: Mutex::default(),
-                held: watch::Sender::new(false),
+                held: AtomicBool::new(false),
+                released: Notify::new(),
                 time_held: AtomicBool::new(false),
             }),
         }
@@ -53,13 +56,14 @@ impl Faults {
 
     /// Writes hang from now on, before they reach the database, until [`Faults::release_writes`] or their deadline.
     pub fn hold_writes(&self) {
-        self.shared.held.send_replace(true);
+        self.shared.held.store(true, Ordering::Release);
         self.shared.any.store(true, Ordering::Release);
     }
 
     /// Held writes go on.
     pub fn release_writes(&self) {
-        self.shared.held.send_replace(false);
+        self.shared.held.store(false, Ordering::Release);
+        self.shared.released.notify_waiters();
     }
 
     /// Everything scripted and not met yet is forgotten, and held writes go on.
@@ -84,9 +88,13 @@ impl Faults {
     }
 
     pub(crate) async fn before_write(&self) -> Result<(), StoreError> {
-        let mut held = self.shared.held.subscribe();
-        if held.wait_for(|held| !held).await.is_err() {
-            return Err(StoreError::Unavailable("the store is gone".into()));
+        loop {
+            // Before the look, or a release between the two would wake nobody.
+            let released = self.shared.released.notified();
+            if !self.shared.held.load(Ordering::Acquire) {
+                break;
+            }
+            released.await;
         }
         match hold(&self.shared.refused).pop_front() {
             Some(error) => Err(error),

@@ -20,7 +20,7 @@ const QUESTIONS: usize = 64;
 const TAKEN_UP: Duration = Duration::from_secs(30);
 
 /// How often it shows that it lives when nobody asks.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(60);
 
 /// It shows that it lives within this time, though the longest answer, a selftest or an audit, holds one place only.
 pub(super) const PULSE: Duration = Duration::from_secs(900);
