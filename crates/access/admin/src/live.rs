@@ -30,7 +30,7 @@ const RECENT: usize = 30;
 const POINT: u64 = 30;
 
 /// Points of an hour.
-const POINTS: usize = 120;
+pub(crate) const POINTS: usize = 120;
 
 /// Recipients a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

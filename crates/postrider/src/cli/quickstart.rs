@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use ground_directory::operator::Rights;
 use ground_world::World;
 
 use super::{Exit, print, put, serve};
 use crate::config::{Config, ConfigError};
-use crate::control::{Answer, DirectoryChange, DirectoryView, Password, Question};
+use crate::control::{
+    Answer, DirectoryChange, DirectoryView, OperatorChange, OperatorView, Password, Question,
+};
 use crate::rooms;
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +22,9 @@ pub(super) struct Quickstart {
 
 const DOMAIN: &str = "example.test";
 const PEOPLE: [&str; 2] = ["alice@example.test", "bob@example.test"];
+
+/// Looks at it all in a browser.
+const OPERATOR: &str = "admin";
 
 const CONFIGURATION: &str = r#"# A demo: everything stays on this machine.
 hostname = "mx.example.test"
@@ -38,6 +44,11 @@ address = "127.0.0.1:2587"
 name = "lmtp"
 protocol = "lmtp"
 address = "127.0.0.1:2424"
+
+[[listener]]
+name = "web"
+protocol = "http"
+address = "127.0.0.1:2580"
 "#;
 
 impl Quickstart {
@@ -53,7 +64,8 @@ impl Quickstart {
             Exit::Unreachable
         })?;
         let passwords = people(&config, &world).await?;
-        print::out(&usage(&file, &passwords))?;
+        let operator = operator(&config, &world).await?;
+        print::out(&usage(&file, &passwords, operator.as_deref()))?;
         serve::serve(config).await
     }
 }
@@ -77,20 +89,28 @@ async fn people(
     let name = DOMAIN.to_owned();
     make(
         config,
-        DirectoryView::DomainShow { name: name.clone() },
-        DirectoryChange::DomainAdd { name },
+        Question::Look {
+            at: DirectoryView::DomainShow { name: name.clone() },
+        },
+        Question::Change {
+            change: DirectoryChange::DomainAdd { name },
+        },
     )
     .await?;
     let mut made = Vec::new();
     for address in PEOPLE {
         let password = password(world)?;
-        let add = DirectoryChange::AccountAdd {
-            address: address.to_owned(),
-            password: Some(Password(password.clone())),
-            quota: None,
+        let add = Question::Change {
+            change: DirectoryChange::AccountAdd {
+                address: address.to_owned(),
+                password: Some(Password(password.clone())),
+                quota: None,
+            },
         };
-        let show = DirectoryView::AccountShow {
-            address: address.to_owned(),
+        let show = Question::Look {
+            at: DirectoryView::AccountShow {
+                address: address.to_owned(),
+            },
         };
         let new = make(config, show, add).await?;
         made.push((address, new.then_some(password)));
@@ -98,22 +118,35 @@ async fn people(
     Ok(made)
 }
 
+/// Makes the operator that is not there yet; its password then.
+async fn operator(config: &Config, world: &World) -> Result<Option<String>, Exit> {
+    let password = password(world)?;
+    let show = Question::OperatorLook {
+        at: OperatorView::Show {
+            name: OPERATOR.to_owned(),
+        },
+    };
+    let add = Question::OperatorChange {
+        change: OperatorChange::Add {
+            name: OPERATOR.to_owned(),
+            password: Some(Password(password.clone())),
+            rights: Rights::ALL.to_string(),
+        },
+    };
+    Ok(make(config, show, add).await?.then_some(password))
+}
+
 /// Asks to make something unless it is there; says whether it was made now.
-async fn make(config: &Config, show: DirectoryView, add: DirectoryChange) -> Result<bool, Exit> {
+async fn make(config: &Config, show: Question, add: Question) -> Result<bool, Exit> {
     let unreachable = |trouble: crate::control::Trouble| {
         print::error(&trouble.to_string());
         Exit::Unreachable
     };
-    let there = put(config, Question::Look { at: show }, Bytes::new())
-        .await
-        .map_err(unreachable)?;
+    let there = put(config, show, Bytes::new()).await.map_err(unreachable)?;
     if !matches!(there, Answer::Refused { .. }) {
         return Ok(false);
     }
-    match put(config, Question::Change { change: add }, Bytes::new())
-        .await
-        .map_err(unreachable)?
-    {
+    match put(config, add, Bytes::new()).await.map_err(unreachable)? {
         Answer::Refused { why, .. } => {
             print::error(&why);
             Err(Exit::Refused)
@@ -141,17 +174,22 @@ fn password(world: &World) -> Result<String, Exit> {
         .collect())
 }
 
-fn usage(file: &Path, passwords: &[(&str, Option<String>)]) -> String {
+/// Instead of a password of which only the hash is kept.
+const TOLD: &str = "(as printed when it was made)";
+
+fn usage(file: &Path, passwords: &[(&str, Option<String>)], operator: Option<&str>) -> String {
     let config = file.display();
     let mut text = format!("Postrider serves {DOMAIN} with {config}. Stop it with Ctrl-C.\n\n");
     for (address, password) in passwords {
-        let password = password
-            .as_deref()
-            .unwrap_or("(as printed when it was made)");
+        let password = password.as_deref().unwrap_or(TOLD);
         text.push_str(&format!("  {address}  password {password}\n"));
     }
+    let operator = operator.unwrap_or(TOLD);
     text.push_str(&format!(
         "
+See it all in a browser, live: http://127.0.0.1:2580/
+  {OPERATOR}  password {operator}
+
 Send a message to alice, as another server would:
   swaks --server 127.0.0.1:2525 --from you@elsewhere.test --to alice@example.test
   printf 'Subject: hello\\n\\nhi\\n' | curl --crlf smtp://127.0.0.1:2525 --mail-from you@elsewhere.test --mail-rcpt alice@example.test -T -

@@ -10,7 +10,7 @@ use wire_message::Time;
 use super::frame::{Frame, Tab, Visitor};
 use super::time::{Moment, number};
 use super::{Refusal, html, rows};
-use crate::live::{Pace, Rates};
+use crate::live::{POINTS, Pace, Rates};
 use crate::web::{Web, Who};
 use crate::{Question, pages};
 
@@ -258,35 +258,35 @@ fn raised(alarm: &Alarm, now: Time) -> Raised {
 }
 
 /// Width and height of the chart's own coordinates.
-const CHART: (usize, usize) = (600, 80);
+const CHART: (f64, f64) = (600.0, 80.0);
 
-/// Acceptances and endings a second over the last hour, as two lines.
+/// Acceptances and endings a second over the last hour, as two lines that end at this moment.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a picture of some hundred points"
+)]
 fn chart(pace: &Pace) -> String {
     let points = pace.history();
-    let most = points
-        .iter()
+    let rates = points.iter();
+    let most = rates
         .flat_map(|rates| [rates.accepted, rates.ended])
         .fold(1.0_f64, f64::max);
+    let (width, height) = CHART;
     let line = |class: &str, of: fn(&Rates) -> f64| {
-        let steps = points.len().max(2) - 1;
-        let places: Vec<String> = points
-            .iter()
-            .enumerate()
-            .map(|(at, rates)| {
-                let x = CHART.0 as f64 * at as f64 / steps as f64;
-                let y = CHART.1 as f64 * (1.0 - of(rates) / most);
-                format!("{x:.0},{y:.1}")
-            })
-            .collect();
+        let places = points.iter().rev().enumerate().map(|(back, rates)| {
+            let x = width * (1.0 - back as f64 / POINTS as f64);
+            let y = height * (1.0 - of(rates) / most);
+            format!("{x:.0},{y:.1}")
+        });
+        let places: Vec<String> = places.collect();
         format!(
             r#"<polyline class="{class}" points="{}"/>"#,
             places.join(" ")
         )
     };
-    let (width, height) = CHART;
     format!(
         r#"<svg viewBox="0 -2 {width} {0}" preserveAspectRatio="none" role="img" aria-label="Accepted and ended a second, over the last hour; the top is {most:.1}/s">{1}{2}</svg>"#,
-        height + 4,
+        height + 4.0,
         line("accepted", |rates| rates.accepted),
         line("ended", |rates| rates.ended),
     )
