@@ -15,7 +15,7 @@ use wire_smtp::command::Notify;
 use crate::body::BodyRef;
 use crate::claim::{Job, JobRecipient, Lease};
 use crate::envelope::Message;
-use crate::event::{Event, EventKind};
+use crate::event::{Doer, Event, EventKind};
 use crate::options::Patience;
 use crate::recipient::{Claim, End, Hold, Recipient};
 use crate::{Envelope, HopKey, Ledger, LedgerError, MessageId, Origin, RecipientId, State};
@@ -194,6 +194,7 @@ impl Ledger {
                 message: told,
                 recipient: None,
                 kind: EventKind::NoticeOwed,
+                doer: Doer::Program,
                 actor: self.node_name(),
                 detail: format!("report {} was stored", notice.id),
             };

@@ -12,7 +12,7 @@ use crate::body::BodyRef;
 use crate::damage::DAMAGED;
 use crate::deadline::{deadline_of_queued, deadline_with};
 use crate::envelope::{Message, message_columns};
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::recipient::{Claim, Recipient, line, recipient_columns};
 use crate::{Envelope, HopKey, Ledger, LedgerError, MessageId, RecipientId};
 
@@ -303,7 +303,7 @@ impl Ledger {
         for (key, why) in damage {
             tracing::error!(recipient = %RecipientId::from_key(*key), why, "held: it cannot be read");
             let reason = format!("{DAMAGED}{why}");
-            let mut event = self.event(EventKind::Damaged, "ledger", reason.clone());
+            let mut event = self.event(EventKind::Damaged, Doer::Program, "ledger", reason.clone());
             event.recipient = Some(RecipientId::from_key(*key));
             event.write(self.new_key(), &mut unit);
             let (alarm_at, epoch) = (alarm_at.as_millis(), self.epoch());

@@ -1,12 +1,18 @@
-//! The closed vocabulary of what happens to messages, hops and nodes apart from acceptance and attempts.
+//! What happens to messages, hops and nodes apart from acceptance and attempts: its closed vocabulary, and its rows.
 
 use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
 use ground_store::{Row, Sql, StoreError, Unit};
 
-use crate::columns::Columns;
+use crate::columns::{Columns, Remains};
 use crate::{MessageId, RecipientId};
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+pub use page::{EVENTS_PAGE, EVENTS_PAGE_MAX, EventFilter, ListedEvent};
 
 crate::words! {
     /// What happened to a message, a recipient, a next hop or a node, apart from acceptance and attempts.
@@ -70,6 +76,16 @@ crate::words! {
     }
 }
 
+crate::words! {
+    /// Whose doing it was.
+    pub enum Doer {
+        /// A person's: an act of an operator.
+        Person = "person",
+        /// A program's: a node did it by its rules and settings.
+        Program = "program",
+    }
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
@@ -83,22 +99,24 @@ pub struct Event {
     pub recipient: Option<RecipientId>,
     /// What.
     pub kind: EventKind,
-    /// Who or what did it.
+    /// Whose doing it was.
+    pub doer: Doer,
+    /// Who or what did it, by name.
     pub actor: String,
     /// In words.
     pub detail: String,
 }
 
-/// The columns [`Event::from_row`] reads.
+/// The columns [`Event::of_row`] reads.
 macro_rules! columns {
     () => {
-        "at, message, recipient, kind, actor, detail"
+        "at, message, recipient, kind, actor, detail, doer"
     };
 }
 pub(crate) use columns;
 
 const INSERT: Sql = Sql::new(
-    "INSERT INTO event (id, at, message, recipient, kind, actor, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    "INSERT INTO event (id, at, message, recipient, kind, doer, actor, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 );
 
 impl Event {
@@ -112,13 +130,19 @@ impl Event {
                 self.message.into(),
                 self.recipient.into(),
                 self.kind.word().into(),
+                self.doer.word().into(),
                 (&self.actor).into(),
                 (&self.detail).into(),
             ],
         );
     }
 
-    pub(crate) fn from_row(row: &Row) -> Result<Event, StoreError> {
+    /// One that cannot be read is told by what is left of it.
+    pub(crate) fn of_row(row: &Row) -> Event {
+        Self::read(row).unwrap_or_else(|error| Self::remains(row, &error))
+    }
+
+    fn read(row: &Row) -> Result<Event, StoreError> {
         let mut columns = Columns::of(row);
         Ok(Event {
             at: columns.time()?,
@@ -127,6 +151,20 @@ impl Event {
             kind: columns.word("an event", EventKind::from_word)?,
             actor: columns.string()?,
             detail: columns.string()?,
+            doer: columns.word("a doer", Doer::from_word)?,
         })
+    }
+
+    fn remains(row: &Row, error: &StoreError) -> Event {
+        let left = Remains(row);
+        Event {
+            at: left.time_or_epoch(0),
+            message: left.int(1).map(MessageId::from_key),
+            recipient: left.int(2).map(RecipientId::from_key),
+            kind: EventKind::Damaged,
+            doer: Doer::Program,
+            actor: left.text(4),
+            detail: format!("this event cannot be read ({error}): {}", left.text(5)),
+        }
     }
 }

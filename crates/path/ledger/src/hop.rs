@@ -13,7 +13,7 @@ use thiserror::Error;
 use wire_message::Time;
 
 use crate::columns::Columns;
-use crate::event::{Event, EventKind};
+use crate::event::{Doer, Event, EventKind};
 use crate::recipient::line;
 use crate::{Ledger, LedgerError};
 
@@ -461,7 +461,7 @@ impl Ledger {
         let now = self.now();
         let mut unit = Unit::new();
         let detail = format!("{key} until {until}: {reason}");
-        self.event(EventKind::HopPaused, by, detail)
+        self.event(EventKind::HopPaused, Doer::Person, by, detail)
             .write(self.new_key(), &mut unit);
         let (now, until) = (now.as_millis(), until.as_millis());
         let values = vec![
@@ -483,7 +483,7 @@ impl Ledger {
     pub async fn hop_resume(&self, key: &HopKey, by: &str) -> Result<Resumed, LedgerError> {
         let mut unit = Unit::new();
         unit.write_exactly(1, RESUME, vec![key.value(), self.now().as_millis().into()]);
-        self.event(EventKind::HopResumed, by, key.to_string())
+        self.event(EventKind::HopResumed, Doer::Person, by, key.to_string())
             .write(self.new_key(), &mut unit);
         match self.store().write(unit).await {
             Ok(_) => {
@@ -511,12 +511,13 @@ impl Ledger {
     }
 
     /// An event of the whole node, now.
-    pub(crate) fn event(&self, kind: EventKind, actor: &str, detail: String) -> Event {
+    pub(crate) fn event(&self, kind: EventKind, doer: Doer, actor: &str, detail: String) -> Event {
         Event {
             at: self.now(),
             message: None,
             recipient: None,
             kind,
+            doer,
             actor: actor.to_owned(),
             detail,
         }

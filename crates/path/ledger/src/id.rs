@@ -36,6 +36,10 @@ pub struct MessageId(i64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecipientId(i64);
 
+/// Names one event.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(i64);
+
 macro_rules! printed_id {
     ($name:ident) => {
         impl $name {
@@ -110,6 +114,7 @@ macro_rules! printed_id {
 
 printed_id!(MessageId);
 printed_id!(RecipientId);
+printed_id!(EventId);
 
 fn print(key: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = String::with_capacity(CHARACTERS as usize);
@@ -142,6 +147,16 @@ fn digit(letter: u8) -> Result<i64, IdError> {
     at.and_then(|at| i64::try_from(at).ok()).ok_or(IdError)
 }
 
+const fn millis_of(moment: Time) -> i64 {
+    let millis = moment.as_millis().saturating_sub(BEGINNING);
+    if millis < 0 { 0 } else { millis }
+}
+
+/// The first key of a moment: those made earlier are smaller, by any node.
+pub(crate) const fn first_of(moment: Time) -> i64 {
+    millis_of(moment).saturating_mul(1 << (SEQUENCE_BITS + NODE_BITS))
+}
+
 /// Makes ids, strictly increasing, whatever the clock does.
 #[derive(Debug)]
 pub(crate) struct IdSource {
@@ -163,7 +178,7 @@ impl IdSource {
 
     /// The next id: of `now`, or just above the last one when the clock went back or the sequence of this millisecond is used up.
     pub(crate) fn next(&self, now: Time) -> i64 {
-        let earliest = now.as_millis().saturating_sub(BEGINNING).max(0) << SEQUENCE_BITS;
+        let earliest = millis_of(now) << SEQUENCE_BITS;
         let step = |last: i64| last.saturating_add(1).max(earliest);
         let last = self
             .last

@@ -109,6 +109,7 @@ const EVENT: &[&str] = &[
     "message",
     "recipient",
     "kind",
+    "doer",
     "actor",
     "detail",
 ];

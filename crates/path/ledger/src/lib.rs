@@ -19,7 +19,7 @@
 //! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
 //! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
 //! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
-//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs · `listing`, `trace`, `audit` and
+//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs · `listing`, `trace`, `event`, `audit` and
 //! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
 //! them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not · `handoff` and
 //! `wakeups` are hints in memory, and nothing but hints · `clock` tells the time of the book · `words` declares closed sets.
@@ -77,11 +77,11 @@ pub use body::{BodyRef, OpenBody};
 pub use claim::{Job, JobRecipient, Lease, RENEWED_AFTER_EXPIRY, Reached};
 pub use damage::DAMAGED;
 pub use envelope::{Envelope, Origin};
-pub use event::{Event, EventKind};
+pub use event::{Doer, EVENTS_PAGE, EVENTS_PAGE_MAX, Event, EventFilter, EventKind, ListedEvent};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
 pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Mark, Place, Slot};
 pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
-pub use id::{IdError, MessageId, RecipientId};
+pub use id::{EventId, IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
 pub use listing::{Listed, QueueLine, Stage, Totals};
 pub use lost::{LostClaims, POISONED};
@@ -191,7 +191,7 @@ impl Ledger {
         let detail = format!("epoch {}; away for {away} s", node.epoch);
         let name = ledger.node_name();
         ledger
-            .record(EventKind::NodeStarted, &name, &detail)
+            .record(EventKind::NodeStarted, Doer::Program, &name, &detail)
             .await?;
         while ledger.lost_claims().await?.found > 0 {}
         Ok(ledger)

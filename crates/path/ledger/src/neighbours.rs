@@ -8,7 +8,7 @@ use ground_store::{Row, Sql, StoreError, Unit};
 use tokio::time::Instant;
 
 use crate::columns::Columns;
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::node::SILENCE;
 use crate::{Guarded, Ledger, LedgerError};
 
@@ -94,7 +94,12 @@ impl Ledger {
             SILENCE.as_secs(),
             node.epoch
         );
-        unit.join(self.record_unit(EventKind::NodeFenced, &self.node_name(), &detail));
+        unit.join(self.record_unit(
+            EventKind::NodeFenced,
+            Doer::Program,
+            &self.node_name(),
+            &detail,
+        ));
         let fenced = self.write_guarded(unit).await? == Guarded::Done;
         if fenced {
             tracing::warn!(detail, "a node was fenced");

@@ -16,7 +16,7 @@ use wire_message::Time;
 
 use crate::clock::Step;
 use crate::columns::Columns;
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::options::Duty;
 use crate::{Ledger, LedgerError, LedgerOptions};
 
@@ -296,7 +296,12 @@ impl Ledger {
              been; to take the wall clock as it is, restart the node"
         );
         tracing::warn!(seconds, "{detail}");
-        self.record_unit(EventKind::ClockStepped, &self.node_name(), &detail)
+        self.record_unit(
+            EventKind::ClockStepped,
+            Doer::Program,
+            &self.node_name(),
+            &detail,
+        )
     }
 
     /// Name, epoch and the present.
@@ -380,7 +385,7 @@ impl Ledger {
             true => node.to_owned(),
             false => format!("{node}: {reason}"),
         };
-        unit.join(self.record_unit(kind, by, &detail));
+        unit.join(self.record_unit(kind, Doer::Person, by, &detail));
         Ok(self.write_guarded(unit).await? == crate::Guarded::Done)
     }
 
@@ -430,20 +435,21 @@ impl Ledger {
     pub async fn record(
         &self,
         kind: EventKind,
+        doer: Doer,
         actor: &str,
         detail: &str,
     ) -> Result<(), LedgerError> {
         self.store()
-            .write(self.record_unit(kind, actor, detail))
+            .write(self.record_unit(kind, doer, actor, detail))
             .await?;
         Ok(())
     }
 
     /// The same as a unit, to be joined with the write that makes it a fact.
     #[must_use]
-    pub fn record_unit(&self, kind: EventKind, actor: &str, detail: &str) -> Unit {
+    pub fn record_unit(&self, kind: EventKind, doer: Doer, actor: &str, detail: &str) -> Unit {
         let mut unit = Unit::new();
-        self.event(kind, actor, detail.to_owned())
+        self.event(kind, doer, actor, detail.to_owned())
             .write(self.new_key(), &mut unit);
         unit
     }

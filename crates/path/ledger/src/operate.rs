@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::accept::NewMessage;
 use crate::columns::Remains;
 use crate::deadline::{deadline_of_queued, deadline_with};
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::filter::PAGE_MAX;
 use crate::{Filter, HopKey, Ledger, LedgerError, MessageId, RecipientId, State};
 
@@ -185,8 +185,8 @@ const ROWS: &str = "SELECT recipient.message, recipient.id, recipient.address, m
 
 /// `$1` the row, `$2` the state of its preview. Before the move: afterwards the guard would not hold.
 const EVENT: Sql = Sql::new(
-    "INSERT INTO event (id, at, message, recipient, kind, actor, detail) \
-     SELECT $3, $4, message, id, $5, $6, $7 FROM recipient WHERE id = $1 AND state = $2",
+    "INSERT INTO event (id, at, message, recipient, kind, doer, actor, detail) \
+     SELECT $3, $4, message, id, $5, 'person', $6, $7 FROM recipient WHERE id = $1 AND state = $2",
 );
 
 const RETRY: Sql = Sql::new(concat!(
@@ -304,7 +304,7 @@ impl Ledger {
         escaped: u64,
     ) -> Result<(), LedgerError> {
         let detail = format!("{verb} {filter}: {done} done, {escaped} escaped: {reason}");
-        self.record(verb.kind(), by, &detail).await
+        self.record(verb.kind(), Doer::Person, by, &detail).await
     }
 
     /// A part of an act: recorded row by row, and as a whole by [`Ledger::record_act`] when all parts are done.

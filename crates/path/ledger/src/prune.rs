@@ -3,7 +3,7 @@
 use ground_store::{Sql, Unit};
 use wire_message::Time;
 
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::{Ledger, LedgerError};
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ impl Ledger {
         let pruned = old.len() as u64;
         if pruned > 0 {
             let detail = format!("the history of {pruned} messages that ended before {before}");
-            self.event(EventKind::Pruned, "watch", detail)
+            self.event(EventKind::Pruned, Doer::Program, "watch", detail)
                 .write(self.new_key(), &mut unit);
         }
         self.store().write(unit).await?;
@@ -78,8 +78,13 @@ impl Ledger {
         }
         if removed > 0 {
             let detail = format!("removed {removed} files of messages that a crash cut off");
-            self.record(EventKind::Reconciled, &self.node_name(), &detail)
-                .await?;
+            self.record(
+                EventKind::Reconciled,
+                Doer::Program,
+                &self.node_name(),
+                &detail,
+            )
+            .await?;
         }
         Ok(removed)
     }

@@ -8,7 +8,7 @@ use ground_store::{Row, Sql, StoreError, Unit};
 use wire_message::Time;
 
 use crate::columns::Columns;
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::{HopKey, Ledger, LedgerError, MessageId, RecipientId};
 
 #[cfg(test)]
@@ -162,7 +162,12 @@ impl Ledger {
             let (seen, to) = (shown.retry_at.as_millis(), now.as_millis());
             unit.write_exactly(1, HASTEN, vec![shown.key.value(), seen.into(), to.into()]);
             let detail = format!("{}: {wrong}; it is tried now", shown.key);
-            unit.join(self.record_unit(EventKind::Reconciled, &self.node_name(), &detail));
+            unit.join(self.record_unit(
+                EventKind::Reconciled,
+                Doer::Program,
+                &self.node_name(),
+                &detail,
+            ));
             if self.write_guarded(unit).await? == crate::Guarded::Done {
                 self.wake_for(&shown.key);
                 let key = shown.key;
@@ -183,7 +188,12 @@ impl Ledger {
             unit.write(sql, of());
         }
         let detail = format!("the tally of {state} for {next_hop:?} was counted again");
-        unit.join(self.record_unit(EventKind::Reconciled, &self.node_name(), &detail));
+        unit.join(self.record_unit(
+            EventKind::Reconciled,
+            Doer::Program,
+            &self.node_name(),
+            &detail,
+        ));
         self.store().write(unit).await?;
         Ok(())
     }

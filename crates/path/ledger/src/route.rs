@@ -8,7 +8,7 @@ use wire_message::Time;
 use crate::accept::{NewMessage, NewRecipient, Terms};
 use crate::body::BodyRef;
 use crate::deadline::{deadline_of_queued, deadline_with};
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::recipient::{Recipient, recipient_columns};
 use crate::{Envelope, Guarded, HopKey, Ledger, LedgerError, State};
 
@@ -278,7 +278,7 @@ impl Ledger {
         detail: &str,
         unit: &mut Unit,
     ) {
-        let mut event = self.event(kind, actor, detail.to_owned());
+        let mut event = self.event(kind, Doer::Program, actor, detail.to_owned());
         event.message = Some(recipient.message);
         event.recipient = Some(recipient.id);
         event.write(self.new_key(), unit);

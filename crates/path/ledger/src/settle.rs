@@ -8,7 +8,7 @@ use wire_message::Time;
 
 use crate::accept::NewMessage;
 use crate::deadline::{deadline_of_queued, deadline_with};
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::{HopKey, Ledger, LedgerError, MessageId, RecipientId, State};
 
 #[cfg(test)]
@@ -278,7 +278,7 @@ impl Ledger {
         settlement: &Settlement,
         unit: &mut Unit,
     ) {
-        let mut event = self.event(kind, actor, detail.to_owned());
+        let mut event = self.event(kind, Doer::Program, actor, detail.to_owned());
         event.message = Some(settlement.message);
         event.recipient = Some(id);
         event.write(self.new_key(), unit);

@@ -10,7 +10,7 @@ use crate::body::BodyRef;
 use crate::columns::Columns;
 use crate::deadline::{Waiting, deadline};
 use crate::envelope::{Message, message_columns};
-use crate::event::EventKind;
+use crate::event::{Doer, EventKind};
 use crate::hop::hop_columns;
 use crate::recipient::{Recipient, recipient_columns};
 use crate::{Envelope, Guarded, HopStatus, Ledger, LedgerError, RecipientId, State};
@@ -332,7 +332,7 @@ impl Ledger {
                 return Ok(());
             }
         };
-        let mut event = self.event(kind, "watch", detail);
+        let mut event = self.event(kind, Doer::Program, "watch", detail);
         event.message = Some(recipient.message);
         event.recipient = Some(recipient.id);
         event.write(self.new_key(), unit);

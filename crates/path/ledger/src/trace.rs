@@ -183,7 +183,7 @@ const ATTEMPTS: &str = "SELECT recipient, node, started_at, ended_at, next_hop, 
 const EVENTS: &str = concat!(
     "SELECT ",
     event::columns!(),
-    " FROM event WHERE message = $1 OR (message IS NULL AND recipient IN \
+    " FROM event WHERE message = $1 OR (message IS NULL AND recipient IS NOT NULL AND recipient IN \
        (SELECT id FROM recipient WHERE message = $1)) ORDER BY id"
 );
 const REPORTS: &str = "SELECT id FROM message WHERE cause = $1 ORDER BY id";
@@ -241,7 +241,7 @@ impl Ledger {
         let mut story = Message::from_row(row)
             .map_or_else(|error| damaged::message(row, &error), story_of_message);
         story.recipients = recipients.iter().map(recipient_of_row).collect();
-        story.events = events.iter().map(event_of_row).collect();
+        story.events = events.iter().map(Event::of_row).collect();
         story.take_attempts(&attempts);
         story.reports = reports
             .iter()
@@ -267,10 +267,6 @@ impl Story {
 
 fn recipient_of_row(row: &Row) -> StoryRecipient {
     Recipient::from_row(row).map_or_else(|error| damaged::recipient(row, &error), story_recipient)
-}
-
-fn event_of_row(row: &Row) -> Event {
-    Event::from_row(row).unwrap_or_else(|error| damaged::event(row, &error))
 }
 
 /// Without what the other rows say.

@@ -83,7 +83,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::{
-        AttemptOutcome, EventKind, FindingKind, HopState, NodeState, Origin, Stage, State, Verb,
+        AttemptOutcome, Doer, EventKind, FindingKind, HopState, NodeState, Origin, Stage, State,
+        Verb,
     };
 
     #[test]
@@ -92,6 +93,7 @@ mod tests {
             State::VOCABULARY,
             Stage::VOCABULARY,
             EventKind::VOCABULARY,
+            Doer::VOCABULARY,
             AttemptOutcome::VOCABULARY,
             HopState::VOCABULARY,
             NodeState::VOCABULARY,

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ground_world::supervise::Pulse;
-use path_ledger::{EventKind, HopKey, LedgerError, LiveClaim, Mark, RecipientId};
+use path_ledger::{Doer, EventKind, HopKey, LedgerError, LiveClaim, Mark, RecipientId};
 use tokio::time::Instant;
 
 use crate::Shared;
@@ -261,6 +261,6 @@ async fn record(shared: &Shared, detail: &str) -> Result<(), LedgerError> {
     let node = shared.ledger.node_name();
     shared
         .ledger
-        .record(EventKind::Reconciled, &node, detail)
+        .record(EventKind::Reconciled, Doer::Program, &node, detail)
         .await
 }

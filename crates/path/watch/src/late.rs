@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ground_settings::{LatePolicy, Settings};
-use path_ledger::{DueRow, EventKind, Ledger, LedgerError, LedgerOptions, Sweep, Swept};
+use path_ledger::{Doer, DueRow, EventKind, Ledger, LedgerError, LedgerOptions, Sweep, Swept};
 use path_notify::{Action, Said};
 use tokio::task::{JoinError, JoinSet};
 use wire_message::{Class, EnhancedStatus, Time};
@@ -93,7 +93,9 @@ pub async fn catch_up(ledger: &Ledger, settings: &Settings) -> Result<Late, Ledg
         late.returned
     );
     tracing::warn!(detail, "the late policy was applied");
-    ledger.record(EventKind::LatePolicy, LATE, &detail).await?;
+    ledger
+        .record(EventKind::LatePolicy, Doer::Program, LATE, &detail)
+        .await?;
     ledger.caught_up().await?;
     Ok(late)
 }

@@ -24,7 +24,7 @@ use ground_world::pool::Pool;
 use ground_world::supervise::{Kept, Supervisor};
 use ground_world::tls::{TlsError, TlsServer};
 use path_accept::{RESUME_PULSE, Server, ServerParts, StartError, resume};
-use path_ledger::{EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions, MessageId};
+use path_ledger::{Doer, EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions, MessageId};
 use path_queue::{Queue, QueueParts};
 use path_watch::{ReporterError, Watch, WatchParts, catch_up, until_it_ends};
 use thiserror::Error;
@@ -136,7 +136,12 @@ async fn open_book(store: Store, world: &World, settings: &Settings) -> Result<L
     };
     tracing::info!(?late, away = ?ledger.downtime(), "the book is open");
     ledger
-        .record(EventKind::SettingsLoaded, &ledger.node_name(), "at start")
+        .record(
+            EventKind::SettingsLoaded,
+            Doer::Program,
+            &ledger.node_name(),
+            "at start",
+        )
         .await?;
     Ok(ledger)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use ground_settings::{Endpoint, Settings};
 use path_accept::Change;
-use path_ledger::{EventKind, LedgerError, LedgerOptions};
+use path_ledger::{Doer, EventKind, LedgerError, LedgerOptions};
 use path_watch::Fit;
 use serde_json::json;
 
@@ -81,7 +81,9 @@ impl Desk {
     async fn record(&self, by: &str) -> Result<(), LedgerError> {
         let ledger = &self.rooms.ledger;
         let detail = "by a reload";
-        ledger.record(EventKind::SettingsLoaded, by, detail).await
+        ledger
+            .record(EventKind::SettingsLoaded, Doer::Person, by, detail)
+            .await
     }
 }
 

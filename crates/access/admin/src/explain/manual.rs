@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ground_directory::operator::Right;
 use path_ledger::{
-    AttemptOutcome, EventKind, FindingKind, HopState, NodeState, Origin, Stage, State, Verb,
+    AttemptOutcome, Doer, EventKind, FindingKind, HopState, NodeState, Origin, Stage, State, Verb,
     Vocabulary,
 };
 
@@ -28,6 +28,7 @@ pub(super) const VOCABULARIES: &[(&str, Vocabulary)] = &[
     ("States", State::VOCABULARY),
     ("Stages", Stage::VOCABULARY),
     ("Events", EventKind::VOCABULARY),
+    ("Whose doing an event is", Doer::VOCABULARY),
     ("Outcomes of attempts", AttemptOutcome::VOCABULARY),
     ("Next hops", HopState::VOCABULARY),
     ("Nodes", NodeState::VOCABULARY),

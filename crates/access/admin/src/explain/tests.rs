@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use path_ledger::{
-    AttemptOutcome, Event, EventKind, HopKey, HopState, MessageId, NodeState, Origin, RecipientId,
-    StoryAttempt,
+    AttemptOutcome, Doer, Event, EventKind, HopKey, HopState, MessageId, NodeState, Origin,
+    RecipientId, StoryAttempt,
 };
 
 use super::*;
@@ -389,6 +389,7 @@ fn the_way_so_far_is_told_step_by_step_with_who_decided() {
             message: None,
             recipient: Some(RecipientId::from_key(2)),
             kind: EventKind::Retried,
+            doer: Doer::Person,
             actor: "ann".into(),
             detail: "now".into(),
         });

@@ -163,11 +163,16 @@ CREATE TABLE event (
     message   BIGINT,
     recipient BIGINT,
     kind      TEXT COLLATE "C" NOT NULL,      -- the closed vocabulary of path-ledger
+    doer      TEXT COLLATE "C" NOT NULL DEFAULT 'program' CHECK (doer IN ('person', 'program')),
     actor     TEXT COLLATE "C" NOT NULL,
     detail    TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX event_by_message ON event (message) WHERE message IS NOT NULL;
+CREATE INDEX event_by_recipient ON event (recipient) WHERE message IS NULL AND recipient IS NOT NULL; -- its message is not known
 CREATE INDEX event_by_time ON event (at);
+-- Pages of the newest of one kind: of people's or programs' doing, or by one actor.
+CREATE INDEX event_by_kind ON event (kind, doer, id);
+CREATE INDEX event_by_actor ON event (actor, kind, id);
 
 -- Retry state belongs to the next hop: a dead destination costs one row, not one row a message.
 CREATE TABLE next_hop (

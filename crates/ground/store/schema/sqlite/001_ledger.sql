@@ -146,11 +146,16 @@ CREATE TABLE event (
     message   INTEGER,
     recipient INTEGER,
     kind      TEXT    NOT NULL,               -- the closed vocabulary of path-ledger
+    doer      TEXT    NOT NULL DEFAULT 'program' CHECK (doer = 'person' OR doer = 'program'),
     actor     TEXT    NOT NULL,
     detail    TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX event_by_message ON event (message) WHERE message IS NOT NULL;
+CREATE INDEX event_by_recipient ON event (recipient) WHERE message IS NULL AND recipient IS NOT NULL; -- its message is not known
 CREATE INDEX event_by_time ON event (at);
+-- Pages of the newest (each index has the id, too) of one kind: of people's or programs' doing, or by one actor.
+CREATE INDEX event_by_kind ON event (kind, doer);
+CREATE INDEX event_by_actor ON event (actor, kind);
 
 -- Retry state belongs to the next hop: a dead destination costs one row, not one row a message.
 CREATE TABLE next_hop (

@@ -67,7 +67,8 @@ const ATTEMPT: Sql = Sql::new(
         '451 4.7.1 greylisted', 0, 'deferred', 'RCPT TO:<x@there.test>')",
 );
 const EVENT: Sql = Sql::new(
-    "INSERT INTO event (id, at, message, recipient, kind, actor, detail) VALUES ($1, $2, $3, $4, 'held', 'jo', 'looks odd')",
+    "INSERT INTO event (id, at, message, recipient, kind, doer, actor, detail)
+     VALUES ($1, $2, $3, $4, 'held', 'person', 'jo', 'looks odd')",
 );
 const MAIL: Sql = Sql::new(
     "INSERT INTO mail (id, folder, uid, body, size, prefix, received_at, recipient, message)

@@ -147,6 +147,7 @@ pub(crate) const TABLES: [Table; 18] = [
             "message",
             "recipient",
             "kind",
+            "doer",
             "actor",
             "detail",
         ],

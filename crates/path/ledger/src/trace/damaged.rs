@@ -6,7 +6,7 @@ use ground_store::{Row, StoreError};
 
 use super::{Story, StoryAttempt, StoryRecipient};
 use crate::columns::Remains;
-use crate::{Event, EventKind, MessageId, Origin, RecipientId, State};
+use crate::{Doer, Event, EventKind, MessageId, Origin, RecipientId, State};
 
 /// The places of `message_columns`.
 pub(super) fn message(row: &Row, error: &StoreError) -> Story {
@@ -94,23 +94,11 @@ pub(super) fn astray(of: RecipientId, attempt: StoryAttempt) -> Event {
         message: None,
         recipient: Some(of),
         kind: EventKind::Damaged,
+        doer: Doer::Program,
         actor: attempt.node,
         detail: format!(
             "an attempt at a recipient that this message does not have; its reply: {}",
             attempt.reply
         ),
-    }
-}
-
-/// The places of `event::columns`.
-pub(super) fn event(row: &Row, error: &StoreError) -> Event {
-    let left = Remains(row);
-    Event {
-        at: left.time_or_epoch(0),
-        message: left.int(1).map(MessageId::from_key),
-        recipient: left.int(2).map(RecipientId::from_key),
-        kind: EventKind::Damaged,
-        actor: left.text(4),
-        detail: format!("this event cannot be read ({error}): {}", left.text(5)),
     }
 }

@@ -7,7 +7,7 @@ use ground_directory::{
     Change, DirectoryError, ListedAccount, ListedAlias, ListedDomain, MayLogIn, NewPassword, Page,
 };
 use ground_store::Unit;
-use path_ledger::EventKind;
+use path_ledger::{Doer, EventKind};
 use serde_json::{Value, json};
 use wire_message::{Address, DomainName};
 
@@ -78,7 +78,7 @@ pub(super) async fn change(rooms: &Rooms, by: &str, change: DirectoryChange) -> 
     // In the same transaction: there is no change without its record.
     let record = rooms
         .ledger
-        .record_unit(EventKind::DirectoryChanged, by, &sentence);
+        .record_unit(EventKind::DirectoryChanged, Doer::Person, by, &sentence);
     also.join(record);
     let applied = rooms.directory.apply(&change, also).await;
     applied.map_err(refused)?;
