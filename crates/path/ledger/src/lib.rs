@@ -19,10 +19,11 @@
 //! One idea a file: [`Ledger::accept`] writes a message and where each recipient starts (`accept`) · `route` ends waiting for
 //! the directory · `claim` makes queued mail the work of one node for a lease, `settle` ends it, `lost` brings back what was
 //! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
-//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs · `listing`, `trace`, `event`, `audit` and
-//! `inspect` show it, `search` finds messages by sender, recipient and Message-ID, `filter` says which rows, `operate` acts on
-//! them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not · `handoff` and
-//! `wakeups` are hints in memory, and nothing but hints · `clock` tells the time of the book · `words` declares closed sets.
+//! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs ·
+//! `listing`, `ages`, `trace`, `event`, `audit` and `inspect` show it, `search` finds messages by sender, recipient and
+//! Message-ID, `filter` says which rows, `operate` acts on them · `prune` ends history · `node` takes the epoch and shows that
+//! it lives, `neighbours` fences who does not · `handoff` and `wakeups` are hints in memory, and nothing but hints · `clock`
+//! tells the time of the book · `words` declares closed sets.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
@@ -31,6 +32,7 @@
 //! **Limits.** Named beside what they bound.
 
 mod accept;
+mod ages;
 mod alarming;
 mod audit;
 mod body;
@@ -71,6 +73,7 @@ mod wakeups;
 mod words;
 
 pub use accept::{Accepted, Birth, NewMessage, NewRecipient};
+pub use ages::{AGE_BOUNDS, AGE_CLASSES, AgeLine};
 pub use alarming::{DEAD_LETTER_NEWS, HeldKind, HeldRow, OurFault};
 pub use audit::{Audit, Finding, FindingKind};
 pub use body::{BodyRef, OpenBody};

@@ -1,0 +1,86 @@
+//! How old what waits is: for each next hop, how many recipients of which age.
+//!
+//! Counted from the tally, which has them by the clock hour of their acceptance: ages are whole clock hours, and it costs what
+//! hops and hours cost, however many recipients wait.
+
+use serde::{Deserialize, Serialize};
+use wire_message::Time;
+
+use crate::columns::Columns;
+use crate::{Ledger, LedgerError};
+
+#[cfg(test)]
+mod tests;
+
+/// Where one class of age ends and the next begins, in hours: under 1, from 1 to under 2, ..., 128 and more.
+pub const AGE_BOUNDS: [u64; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/// Classes of age: one more than there are bounds between them.
+pub const AGE_CLASSES: usize = AGE_BOUNDS.len() + 1;
+
+/// How many recipients in transit to one next hop, or to all, are of which age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgeLine {
+    /// Which; empty for what is not routed yet, `null` for all together.
+    pub next_hop: Option<String>,
+    /// All of them.
+    pub recipients: u64,
+    /// Those of each class, the youngest first: see [`AGE_BOUNDS`].
+    pub by_age: [u64; AGE_CLASSES],
+}
+
+const HOURS: &str = "SELECT next_hop, hour, CAST(sum(n) AS BIGINT) FROM tally GROUP BY next_hop, hour ORDER BY next_hop";
+
+const HOUR_MILLIS: i64 = 3_600_000;
+
+impl Ledger {
+    /// The ages of all that waits, first together, then for each next hop by name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ages(&self) -> Result<Vec<AgeLine>, LedgerError> {
+        let rows = self.read(HOURS, Vec::new()).await?;
+        let now = self.now();
+        let (mut total, mut lines) = (AgeLine::of(None), Vec::<AgeLine>::new());
+        for row in &rows {
+            let mut columns = Columns::of(row);
+            let (hop, hour, count) = (columns.text()?, columns.int()?, columns.count()?);
+            let class = age_class(hour, now);
+            total.add(class, count);
+            match lines.last_mut() {
+                Some(line) if line.next_hop.as_deref() == Some(hop) => line.add(class, count),
+                Some(_) | None => {
+                    let mut line = AgeLine::of(Some(hop.to_owned()));
+                    line.add(class, count);
+                    lines.push(line);
+                }
+            }
+        }
+        lines.insert(0, total);
+        Ok(lines)
+    }
+}
+
+/// Of what was accepted in this clock hour.
+fn age_class(hour: i64, now: Time) -> usize {
+    let age = (now.as_millis() / HOUR_MILLIS).saturating_sub(hour);
+    let age = u64::try_from(age).unwrap_or(0);
+    AGE_BOUNDS.partition_point(|bound| *bound <= age)
+}
+
+impl AgeLine {
+    fn of(next_hop: Option<String>) -> Self {
+        Self {
+            next_hop,
+            recipients: 0,
+            by_age: [0; AGE_CLASSES],
+        }
+    }
+
+    fn add(&mut self, class: usize, count: u64) {
+        self.recipients += count;
+        if let Some(place) = self.by_age.get_mut(class) {
+            *place += count;
+        }
+    }
+}
