@@ -10,8 +10,8 @@ use crate::errand::Errand;
 use crate::pattern::duration;
 use crate::peer::{Rule, Temper};
 use crate::statement::{
-    Conditions, Dialogue, DnsLine, Expected, Letter, Listing, Look, NodeChange, Operation,
-    Question, Room, Statement,
+    Conditions, Dialogue, DnsLine, Expected, HopAct, HopChange, Letter, Listing, Look, NodeChange,
+    Operation, Question, Room, Statement,
 };
 use crate::story::Below;
 use crate::trouble;
@@ -493,6 +493,9 @@ fn letter(words: &mut Words<'_>) -> Result<Letter> {
 /// `operator holds N [FILTER] --reason "..."`: the verb, and how many recipients it treats.
 fn operate(words: &mut Words<'_>) -> Result<Statement> {
     let word = words.word(VERBS)?;
+    if matches!(word, "pauses" | "resumes") {
+        return hop(word, words);
+    }
     let count = match words.takes("any") {
         true => None,
         false => Some(number(words)?),
@@ -510,7 +513,27 @@ fn operate(words: &mut Words<'_>) -> Result<Statement> {
     }))
 }
 
-const VERBS: &str = "retries, holds, releases, returns, discards or reroutes";
+const VERBS: &str = "retries, holds, releases, returns, discards or reroutes; pauses or resumes";
+
+/// `operator pauses HOP until 2h --reason "..."`, `operator resumes HOP --reason "..."`
+fn hop(word: &str, words: &mut Words<'_>) -> Result<Statement> {
+    let hop = words.word("a next hop")?.to_owned();
+    let change = match word {
+        "resumes" => HopChange::Resume,
+        _pauses => {
+            words.expect("until")?;
+            let until = words.word("a time such as 2h")?.to_owned();
+            HopChange::Pause { until }
+        }
+    };
+    words.expect("--reason")?;
+    let reason = words.word("a reason")?.to_owned();
+    Ok(Statement::Hop(HopAct {
+        hop,
+        change,
+        reason,
+    }))
+}
 
 fn verb(word: &str, to: Option<&str>) -> Result<Verb> {
     Ok(match (word, to) {

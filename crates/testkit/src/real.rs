@@ -30,7 +30,7 @@ use crate::pattern::{Answer, Beginning};
 use crate::peer::{Peer, Reach, Rule, Temper};
 use crate::simulated::{NOBODY, door, written};
 use crate::stage::{Stage, Written};
-use crate::statement::{DnsLine, Letter, Listing, NodeChange, Operation, Room};
+use crate::statement::{DnsLine, HopAct, HopChange, Letter, Listing, NodeChange, Operation, Room};
 use crate::story::{Failure, Story};
 use crate::tell;
 use crate::trouble::Trouble;
@@ -356,6 +356,16 @@ impl Stage for Real {
         let done = self.listed(&arguments).await?;
         let done = done.first().context("expected an act; nobody fits")?;
         Ok(done.get("done").and_then(Value::as_u64).unwrap_or(0))
+    }
+
+    async fn hop(&mut self, act: &HopAct) -> Result<()> {
+        let mut arguments = match &act.change {
+            HopChange::Pause { until } => vec!["hop", "pause", &act.hop, "--until", until],
+            HopChange::Resume => vec!["hop", "resume", &act.hop],
+        };
+        arguments.extend(["--reason", &act.reason]);
+        let done = self.listed(&arguments).await?;
+        done.first().map(drop).context("expected an act")
     }
 
     async fn list(&self, listing: &Listing) -> Result<Vec<Answer>> {

@@ -32,7 +32,9 @@ use crate::config;
 use crate::pattern::{Answer, Beginning};
 use crate::peer::{Peer, Reach, Rule, Temper};
 use crate::stage::{Stage, Written};
-use crate::statement::{Conditions, DnsLine, Letter, Listing, NodeChange, Operation, Room};
+use crate::statement::{
+    Conditions, DnsLine, HopAct, HopChange, Letter, Listing, NodeChange, Operation, Room,
+};
 use crate::story::{Failure, Story};
 use crate::tell;
 use crate::trouble::Trouble;
@@ -545,6 +547,22 @@ impl Stage for Simulated {
             Answered::One { fact } => Ok(fact.get("done").and_then(Value::as_u64).unwrap_or(0)),
             Answered::Refused { why, .. } => bail!("expected an act, got: {why}"),
             Answered::Rows { .. } | Answered::Octets { .. } => bail!("expected what was done"),
+        }
+    }
+
+    async fn hop(&mut self, act: &HopAct) -> Result<()> {
+        let (hop, reason) = (act.hop.clone(), act.reason.clone());
+        let question = match &act.change {
+            HopChange::Pause { until } => Question::PauseHop {
+                hop,
+                until: until.clone(),
+                reason,
+            },
+            HopChange::Resume => Question::ResumeHop { hop, reason },
+        };
+        match self.ask(OPERATOR, question, Bytes::new()).await {
+            Answered::Refused { why, .. } => bail!("expected an act, got: {why}"),
+            Answered::Rows { .. } | Answered::One { .. } | Answered::Octets { .. } => Ok(()),
         }
     }
 

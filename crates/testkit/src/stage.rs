@@ -12,7 +12,7 @@ use postrider::control::DirectoryChange;
 
 use crate::pattern::{Answer, Beginning};
 use crate::peer::{Peer, Rule, Temper};
-use crate::statement::{DnsLine, Letter, Listing, NodeChange, Operation, Room};
+use crate::statement::{DnsLine, HopAct, Letter, Listing, NodeChange, Operation, Room};
 use crate::trouble::Trouble;
 
 /// A stage that a story is performed on: the simulated world, or this machine with the built binary.
@@ -64,6 +64,8 @@ pub(crate) trait Stage {
     async fn submit(&mut self, letter: &Letter, content: Bytes) -> Result<Option<String>>;
     /// An operator acts; answers with the number of recipients treated.
     async fn operate(&mut self, operation: &Operation) -> Result<u64>;
+    /// An operator stops a next hop, or lets it go on.
+    async fn hop(&mut self, act: &HopAct) -> Result<()>;
     /// What a command lists.
     async fn list(&self, listing: &Listing) -> Result<Vec<Answer>>;
     /// The content of a message, by its id, while it is kept.

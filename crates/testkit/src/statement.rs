@@ -61,6 +61,7 @@ pub(crate) enum Statement {
     /// A hand in the book, with no regard for what it means.
     Sql(String),
     Operate(Operation),
+    Hop(HopAct),
     Look(Look),
 }
 
@@ -208,6 +209,24 @@ pub(crate) enum Listing {
 
 /// A filter as the command line writes it: names without their dashes, and values.
 pub(crate) type Conditions = Vec<(String, String)>;
+
+/// What an operator does to a next hop.
+#[derive(Debug, Clone)]
+pub(crate) struct HopAct {
+    pub(crate) hop: String,
+    pub(crate) change: HopChange,
+    pub(crate) reason: String,
+}
+
+/// How a next hop changes.
+#[derive(Debug, Clone)]
+pub(crate) enum HopChange {
+    /// Until a moment as the command line writes it.
+    Pause {
+        until: String,
+    },
+    Resume,
+}
 
 /// What an operator does.
 #[derive(Debug, Clone)]

@@ -77,6 +77,7 @@ impl<'a, S: Stage> Teller<'a, S> {
             Statement::Mail(errand) => self.mail(errand.clone()).await,
             Statement::Sql(sql) => self.write(sql).await,
             Statement::Operate(operation) => self.operate(operation).await,
+            Statement::Hop(act) => self.stage.hop(act).await,
             Statement::Look(look) => self.look(look).await,
         }
     }

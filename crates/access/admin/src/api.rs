@@ -8,6 +8,7 @@ mod directory;
 mod look;
 mod mail;
 mod openapi;
+mod operators;
 mod problem;
 mod route;
 mod schema;
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
         act::ROUTES,
         mail::ROUTES,
         directory::ROUTES,
+        operators::ROUTES,
         server::ROUTES,
     ];
     all.into_iter().flatten()

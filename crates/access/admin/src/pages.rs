@@ -7,12 +7,15 @@ mod act;
 mod alarms;
 mod assets;
 mod audit;
+mod directory;
+mod events;
 mod frame;
 mod live;
 mod message;
 mod messages;
 mod nodes;
 mod now;
+mod operators;
 mod queues;
 mod refusal;
 mod time;
@@ -45,6 +48,10 @@ pub(crate) fn router() -> Router<Web> {
         .route("/acts/{act}", get(act::page))
         .route("/live/now", get(live::now))
         .route("/live/acts/{act}", get(live::act))
+        .route("/events", get(events::page))
+        .route("/directory", get(directory::page).post(directory::change))
+        .route("/operators", get(operators::page).post(operators::change))
+        .route("/queues/pause", post(queues::pause))
         .route("/login", get(form).post(enter))
         .route("/logout", post(leave))
         .route("/assets/{name}", get(assets::get))

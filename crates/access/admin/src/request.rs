@@ -5,7 +5,7 @@ mod operator;
 use std::fmt;
 
 use bytes::Bytes;
-use path_ledger::{Filter, MessageId};
+use path_ledger::{EventFilter, Filter, MessageId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,6 +46,13 @@ pub enum Question {
     },
     /// How many recipients there are, by state, ever accepted and ever ended.
     Totals,
+    /// How old what waits is, by next hop.
+    Ages,
+    /// A page of what happened, newest first.
+    Events {
+        /// Which ones.
+        filter: EventFilter,
+    },
     /// Whether the book adds up.
     Audit,
     /// What should not be.
@@ -133,6 +140,22 @@ pub enum Question {
         ret: Option<String>,
         /// `ENVID` as in RFC 3461 s4.4, when given.
         envid: Option<String>,
+    },
+    /// A next hop is stopped for a while: mail for it waits.
+    PauseHop {
+        /// Which: `mailbox`, `via:CONNECTOR` or `mx:DOMAIN`.
+        hop: String,
+        /// Until this moment (RFC 3339), or for this time from now (`2h`).
+        until: String,
+        /// Why.
+        reason: String,
+    },
+    /// A pause ends before its time.
+    ResumeHop {
+        /// Which.
+        hop: String,
+        /// Why.
+        reason: String,
     },
     /// Every node.
     Nodes,

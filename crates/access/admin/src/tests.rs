@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::web::Way;
-use crate::{Answer, Mover, Question, Request, Web, WebParts};
+use crate::{Answer, DirectoryView, Mover, OperatorView, Question, Request, Web, WebParts};
 
 const PASSWORD: &str = "correct horse";
 
@@ -238,6 +238,13 @@ fn answer(question: &Question) -> Answer {
             "dead_letter": 0, "in_transit": 1, "difference": 0, "orphans": 0, "findings": [],
         })),
         Question::Health => one(json!({ "healthy": true, "node": "one", "reasons": [] })),
+        Question::Ages => rows(vec![
+            json!({ "next_hop": HOSTILE, "recipients": 3, "by_age": [3, 0, 0, 0, 0, 0, 0, 0, 0] }),
+        ]),
+        Question::Events { .. } => rows(vec![json!({
+            "id": ID, "at": "2026-01-01T00:00:00Z", "message": ID, "recipient": null, "kind": "held", "doer": "person",
+            "actor": HOSTILE, "detail": HOSTILE,
+        })]),
         Question::Nodes => rows(vec![json!({
             "name": HOSTILE, "state": "up", "draining": false, "epoch": 1,
             "heartbeat_at": "2026-01-01T00:00:00Z", "in_flight": 0,
@@ -254,25 +261,58 @@ fn answer(question: &Question) -> Answer {
         Question::Metrics | Question::Body { .. } | Question::MailShow { .. } => Answer::Octets {
             content: HOSTILE.into(),
         },
-        Question::MailList { .. }
-        | Question::Look { .. }
-        | Question::OperatorLook { .. }
-        | Question::Selftest => rows(Vec::new()),
+        Question::Look { at } => look(at),
+        Question::OperatorLook { at } => operator_look(at),
+        Question::MailList { .. } | Question::Selftest => rows(Vec::new()),
         Question::Act { .. }
         | Question::Change { .. }
         | Question::OperatorChange { .. }
         | Question::Send { .. }
         | Question::Drain { .. }
+        | Question::PauseHop { .. }
+        | Question::ResumeHop { .. }
         | Question::Reload
         | Question::ClockAdvance { .. }
         | Question::ClockStep { .. } => one(json!({ "done": HOSTILE })),
     }
 }
 
+fn look(at: &DirectoryView) -> Answer {
+    let one = match at {
+        DirectoryView::DomainList { .. } | DirectoryView::DomainShow { .. } => {
+            json!({ "name": HOSTILE, "catch_all": HOSTILE, "created_at": HOSTILE })
+        }
+        DirectoryView::AccountList { .. } | DirectoryView::AccountShow { .. } => {
+            json!({ "address": HOSTILE, "may_log_in": true, "quota": 7, "created_at": HOSTILE })
+        }
+        DirectoryView::AliasList { .. } | DirectoryView::AliasShow { .. } => {
+            json!({ "address": HOSTILE, "targets": [HOSTILE], "created_at": HOSTILE })
+        }
+    };
+    Answer::Rows { rows: vec![one] }
+}
+
+fn operator_look(at: &OperatorView) -> Answer {
+    let one = match at {
+        OperatorView::List { .. } | OperatorView::Show { .. } => json!({
+            "name": HOSTILE, "rights": HOSTILE, "may_log_in": true, "totp": HOSTILE, "created_at": HOSTILE,
+        }),
+        OperatorView::Sessions { .. } => json!({
+            "peer": HOSTILE, "agent": HOSTILE, "created_at": HOSTILE, "seen_at": HOSTILE, "ends_at": HOSTILE,
+        }),
+        OperatorView::TokenList { .. } => json!({
+            "name": HOSTILE, "rights": HOSTILE, "created_by": HOSTILE, "created_at": HOSTILE,
+            "expires_at": HOSTILE, "seen_at": HOSTILE,
+        }),
+    };
+    Answer::Rows { rows: vec![one] }
+}
+
 fn queue_line() -> Value {
     json!({
         "next_hop": HOSTILE, "state": "down", "queued": 3, "in_flight": 0, "held": 0, "categorizing": 0,
         "oldest": "2026-01-01T00:00:00Z", "next_try": null, "last_reply": HOSTILE, "failures": 2,
+        "paused_by": HOSTILE, "paused_until": "2026-01-01T00:00:00Z", "pause_reason": HOSTILE,
     })
 }
 
@@ -306,7 +346,7 @@ fn story() -> Value {
         "finished_at": null, "cause": null, "actor": null, "attempts": [attempt],
     });
     let event = json!({
-        "at": "2026-01-01T00:00:00Z", "message": ID, "recipient": null, "kind": "held", "actor": HOSTILE, "detail": HOSTILE,
+        "at": "2026-01-01T00:00:00Z", "message": ID, "recipient": null, "kind": "held", "doer": "person", "actor": HOSTILE, "detail": HOSTILE,
     });
     json!({
         "id": ID, "damaged": HOSTILE, "received_at": "2026-01-01T00:00:00Z", "sender": HOSTILE, "size": 10,

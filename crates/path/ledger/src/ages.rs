@@ -19,7 +19,7 @@ pub const AGE_BOUNDS: [u64; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 pub const AGE_CLASSES: usize = AGE_BOUNDS.len() + 1;
 
 /// How many recipients in transit to one next hop, or to all, are of which age.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AgeLine {
     /// Which; empty for what is not routed yet, `null` for all together.
     pub next_hop: Option<String>,

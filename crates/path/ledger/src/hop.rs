@@ -17,8 +17,11 @@ use crate::event::{Doer, Event, EventKind};
 use crate::recipient::line;
 use crate::{Ledger, LedgerError};
 
+mod pause;
 #[cfg(test)]
 mod tests;
+
+pub use pause::{PAUSE_MAX, Paused, Resumed};
 
 /// Names a next hop: `mailbox`, `via:NAME` (a connector with a fixed next hop) or `mx:DOMAIN` (found at each attempt).
 /// Cloning is cheap.
@@ -198,6 +201,20 @@ impl HopStatus {
         }
     }
 
+    /// As it is at `now`: a pause is over when its time has come, though its row says so only after the next try.
+    pub(crate) fn shown_at(self, now: Time) -> Self {
+        if self.state != HopState::Paused || self.opens_at() > now {
+            return self;
+        }
+        Self {
+            state: HopState::Up,
+            paused_by: None,
+            paused_until: None,
+            reason: None,
+            ..self
+        }
+    }
+
     pub(crate) fn from_columns(columns: &mut Columns<'_>) -> Result<Option<Self>, StoreError> {
         // All NULL when an outer join found no row.
         let Some(key) = columns.maybe_string()? else {
@@ -298,7 +315,8 @@ const NEXT_DUE: &str = concat!(
 const EVENT_ON_CHANGE: Sql = Sql::new(
     "INSERT INTO event (id, at, message, recipient, kind, actor, detail) \
      SELECT $1, $2, NULL, NULL, $3, $4, $5 \
-     WHERE coalesce((SELECT state FROM next_hop WHERE key = $6), 'up') = $7",
+     WHERE coalesce((SELECT CASE WHEN state = 'paused' AND paused_until <= $2 THEN 'up' ELSE state END \
+       FROM next_hop WHERE key = $6), 'up') = $7",
 );
 
 /// A pause stays a pause: a failed try that was under way when it began only updates what is known.
@@ -322,17 +340,6 @@ const UP: Sql = Sql::new(
     "UPDATE next_hop SET state = 'up', retry_at = 0, failures = 0, changed_at = $2, last_reply = '', \
      paused_by = NULL, paused_until = NULL, reason = NULL \
      WHERE key = $1 AND (state = 'down' OR (state = 'paused' AND paused_until <= $2))",
-);
-
-const PAUSE: Sql = Sql::new(
-    "INSERT INTO next_hop (key, state, retry_at, failures, changed_at, last_reply, last_peer, paused_by, paused_until, reason) \
-     VALUES ($1, 'paused', 0, 0, $2, '', '', $3, $4, $5) \
-     ON CONFLICT (key) DO UPDATE SET state = 'paused', changed_at = $2, paused_by = $3, paused_until = $4, reason = $5",
-);
-
-const RESUME: Sql = Sql::new(
-    "UPDATE next_hop SET state = 'up', retry_at = 0, changed_at = $2, paused_by = NULL, paused_until = NULL, reason = NULL \
-     WHERE key = $1 AND state = 'paused'",
 );
 
 impl Ledger {
@@ -447,54 +454,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// A person stops a next hop until a moment: a pause without an end cannot be made.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn hop_pause(
-        &self,
-        key: &HopKey,
-        by: &str,
-        until: Time,
-        reason: &str,
-    ) -> Result<(), LedgerError> {
-        let now = self.now();
-        let mut unit = Unit::new();
-        let detail = format!("{key} until {until}: {reason}");
-        self.event(EventKind::HopPaused, Doer::Person, by, detail)
-            .write(self.new_key(), &mut unit);
-        let (now, until) = (now.as_millis(), until.as_millis());
-        let values = vec![
-            key.value(),
-            now.into(),
-            by.into(),
-            until.into(),
-            reason.into(),
-        ];
-        unit.write_exactly(1, PAUSE, values);
-        self.store().write(unit).await?;
-        Ok(())
-    }
-
-    /// A person ends a pause. Whether there was one.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn hop_resume(&self, key: &HopKey, by: &str) -> Result<Resumed, LedgerError> {
-        let mut unit = Unit::new();
-        unit.write_exactly(1, RESUME, vec![key.value(), self.now().as_millis().into()]);
-        self.event(EventKind::HopResumed, Doer::Person, by, key.to_string())
-            .write(self.new_key(), &mut unit);
-        match self.store().write(unit).await {
-            Ok(_) => {
-                self.wake_for(key);
-                Ok(Resumed::Yes)
-            }
-            Err(StoreError::Conflict(_)) => Ok(Resumed::WasNotPaused),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn hop_event(&self, unit: &mut Unit, kind: EventKind, key: &HopKey, was: HopState, said: &str) {
         unit.write(
             EVENT_ON_CHANGE,
@@ -530,15 +489,6 @@ impl Ledger {
     ) -> Result<Vec<Row>, StoreError> {
         self.store().read(Query::new(text, values)).await
     }
-}
-
-/// What became of a wish to end a pause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resumed {
-    /// It is ended.
-    Yes,
-    /// There was none.
-    WasNotPaused,
 }
 
 fn ready_hop(row: &Row) -> Result<ReadyHop, StoreError> {

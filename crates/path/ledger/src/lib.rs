@@ -83,7 +83,9 @@ pub use envelope::{Envelope, Origin};
 pub use event::{Doer, EVENTS_PAGE, EVENTS_PAGE_MAX, Event, EventFilter, EventKind, ListedEvent};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
 pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Mark, Place, Slot};
-pub use hop::{HopKey, HopKeyError, HopKind, HopState, HopStatus, ReadyHop, Resumed};
+pub use hop::{
+    HopKey, HopKeyError, HopKind, HopState, HopStatus, PAUSE_MAX, Paused, ReadyHop, Resumed,
+};
 pub use id::{EventId, IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
 pub use listing::{Listed, QueueLine, Stage, Totals};

@@ -112,6 +112,14 @@ pub struct QueueLine {
     pub last_reply: String,
     /// Tries in a row that did not reach it.
     pub failures: u32,
+    /// Who paused it, if it is paused.
+    pub paused_by: Option<String>,
+    /// When the pause ends by itself.
+    #[serde(with = "crate::rfc3339::maybe")]
+    #[schemars(with = "Option<crate::rfc3339::Moment>")]
+    pub paused_until: Option<Time>,
+    /// Why it is paused.
+    pub pause_reason: Option<String>,
 }
 
 /// How many recipients there are, ever accepted and in each state.
@@ -236,7 +244,7 @@ const LINES: &str = concat!(
     line!(),
     " = 1), ",
     hop_columns!(),
-    " FROM (SELECT next_hop AS key FROM tally UNION SELECT key FROM next_hop WHERE state <> 'up') AS waiting \
+    " FROM (SELECT next_hop AS key FROM tally UNION SELECT key FROM next_hop WHERE state = 'down' OR (state = 'paused' AND paused_until > $1)) AS waiting \
      LEFT JOIN next_hop ON next_hop.key = waiting.key ORDER BY waiting.key"
 );
 
@@ -249,12 +257,13 @@ impl Ledger {
     /// The store's.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Listed>, LedgerError> {
         let limit = filter.limit.unwrap_or(PAGE).min(PAGE_MAX);
-        let (rest, values) = filter.condition(self.now()).page(limit);
+        let now = self.now();
+        let (rest, values) = filter.condition(now).page(limit);
         let rows = self
             .store()
             .read(Query::new(format!("{LIST}{rest}"), values))
             .await?;
-        let shown = |row: &Row| listed(row).unwrap_or_else(|error| damaged(row, &error));
+        let shown = |row: &Row| listed(row, now).unwrap_or_else(|error| damaged(row, &error));
         Ok(rows.iter().map(shown).collect())
     }
 
@@ -284,7 +293,9 @@ impl Ledger {
     /// # Errors
     /// The store's.
     pub async fn queue_lines(&self) -> Result<Vec<QueueLine>, LedgerError> {
-        let queries = vec![Query::new(TALLY, Vec::new()), Query::new(LINES, Vec::new())];
+        let now = self.now();
+        let lines = Query::new(LINES, vec![now.as_millis().into()]);
+        let queries = vec![Query::new(TALLY, Vec::new()), lines];
         let mut answers = self.store().read_snapshot(queries).await?.into_iter();
         let (tally, lines) = (
             answers.next().unwrap_or_default(),
@@ -300,7 +311,7 @@ impl Ledger {
                 .or_default()
                 .set(state, columns.count()?)?;
         }
-        let line = |row| queue_line(row, &counts);
+        let line = |row| queue_line(row, &counts, now);
         Ok(lines.iter().map(line).collect::<Result<_, _>>()?)
     }
 
@@ -324,11 +335,12 @@ pub(crate) fn totals_of(rows: &[Row]) -> Result<Totals, StoreError> {
     Ok(totals)
 }
 
-fn listed(row: &Row) -> Result<Listed, StoreError> {
+fn listed(row: &Row, now: Time) -> Result<Listed, StoreError> {
     let mut columns = Columns::of(row);
     let recipient = Recipient::from_columns(&mut columns)?;
     let (sender, size, node) = (columns.string()?, columns.count()?, columns.string()?);
     let hop = HopStatus::from_columns(&mut columns)?.filter(|_| recipient.state == State::Queued);
+    let hop = hop.map(|hop| hop.shown_at(now));
     Ok(Listed {
         id: recipient.message,
         recipient_id: recipient.id,
@@ -444,12 +456,16 @@ fn reason(recipient: &Recipient, hop: Option<&HopStatus>) -> String {
     }
 }
 
-fn queue_line(row: &Row, counts: &BTreeMap<String, Totals>) -> Result<QueueLine, StoreError> {
+fn queue_line(
+    row: &Row,
+    counts: &BTreeMap<String, Totals>,
+    now: Time,
+) -> Result<QueueLine, StoreError> {
     let mut columns = Columns::of(row);
     let key = columns.string()?;
     let oldest = columns.maybe_time()?;
     let lanes = [columns.maybe_time()?, columns.maybe_time()?];
-    let hop = HopStatus::from_columns(&mut columns)?;
+    let hop = HopStatus::from_columns(&mut columns)?.map(|hop| hop.shown_at(now));
     let opens_at = hop.as_ref().map_or(Time::EPOCH, HopStatus::opens_at);
     let first = lanes.into_iter().flatten().min();
     let count = counts.get(&key).cloned().unwrap_or_default();
@@ -462,10 +478,10 @@ fn queue_line(row: &Row, counts: &BTreeMap<String, Totals>) -> Result<QueueLine,
         categorizing: count.categorizing,
         oldest,
         next_try: first.map(|first| first.max(opens_at)),
-        last_reply: hop
-            .as_ref()
-            .map(|hop| hop.last_reply.clone())
-            .unwrap_or_default(),
-        failures: hop.map_or(0, |hop| hop.failures),
+        failures: hop.as_ref().map_or(0, |hop| hop.failures),
+        paused_by: hop.as_ref().and_then(|hop| hop.paused_by.clone()),
+        paused_until: hop.as_ref().and_then(|hop| hop.paused_until),
+        pause_reason: hop.as_ref().and_then(|hop| hop.reason.clone()),
+        last_reply: hop.map(|hop| hop.last_reply).unwrap_or_default(),
     })
 }

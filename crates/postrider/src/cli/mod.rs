@@ -13,6 +13,7 @@ mod domain;
 mod explain;
 mod filter;
 mod health;
+mod hop;
 mod inspect;
 mod mail;
 mod metrics;
@@ -95,6 +96,8 @@ enum Command {
     Export(operate::Export),
     /// Add up the book: exit 0 when it adds up.
     Audit,
+    /// Next hops: list them, stop one for a while, let it go on.
+    Hop(hop::Hop),
     /// The nodes that share the store.
     Node(node::Node),
     /// Raw rows and bodies, server up or down.
@@ -218,6 +221,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Alarms => alarms::run(context).await,
         Command::Health => health::run(context).await,
         Command::Metrics => metrics::run(context).await,
+        Command::Hop(hop) => hop.run(context).await,
         Command::Node(node) => node.run(context).await,
         Command::Inspect(inspect) => inspect.run(context).await,
         Command::Migrate(migrate) => migrate.run(context).await,

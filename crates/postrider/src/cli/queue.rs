@@ -15,7 +15,7 @@ const LINES: &[print::Column] = &[
     ("CATEGORIZING", "categorizing"),
     ("OLDEST", "oldest"),
     ("NEXT TRY", "next_try"),
-    ("LAST REPLY", "last_reply"),
+    ("WHY", "why"),
 ];
 
 pub(super) const ROWS: &[print::Column] = &[
@@ -48,10 +48,22 @@ enum Part {
 impl Queue {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
         match self.part {
-            None => print::answer(&context.ask(Question::Queue).await?, context.json, LINES),
+            None => lines(context).await,
             Some(Part::List(filter)) => list(context, &filter).await,
         }
     }
+}
+
+/// One line for each next hop.
+pub(super) async fn lines(context: &Context) -> Result<Exit, Exit> {
+    let answer = context.ask(Question::Queue).await?;
+    let Answer::Rows { mut rows } = answer else {
+        return print::answer(&answer, context.json, LINES);
+    };
+    if !context.json {
+        rows.iter_mut().for_each(say_why_of_hop);
+    }
+    print::answer(&Answer::Rows { rows }, context.json, LINES)
 }
 
 /// Page by page, so that a list of any length needs little memory when it is printed for scripts.
@@ -96,6 +108,21 @@ pub(super) async fn list(context: &Context, args: &FilterArgs) -> Result<Exit, E
     }
     shown.iter_mut().for_each(say_why);
     print::answer(&Answer::Rows { rows: shown }, context.json, ROWS)
+}
+
+/// People read one column: until when it is paused and why, or what it said last.
+fn say_why_of_hop(row: &mut Value) {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+    let why = match text("paused_until") {
+        "" => text("last_reply").to_owned(),
+        until => {
+            let (by, reason) = (text("paused_by"), text("pause_reason"));
+            format!("paused by {by} until {until}: {reason}")
+        }
+    };
+    if let Some(object) = row.as_object_mut() {
+        object.insert("why".to_owned(), Value::String(why));
+    }
 }
 
 /// People read one column: the reason, which names the last reply where that is the reason, or else that reply.

@@ -4,6 +4,7 @@ mod act;
 pub(crate) mod bulk;
 mod directory;
 mod explain;
+mod hop;
 mod mail;
 mod operator;
 pub(crate) mod selftest;
@@ -47,6 +48,8 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             reason,
         } => bulk::begin(rooms, by, &preview, verb, &reason),
         Question::Progress { act } => bulk::progress(rooms, &act),
+        Question::Ages => rows(rooms.ledger.ages().await.map_err(ledger)?),
+        Question::Events { filter } => rows(rooms.ledger.events(&filter).await.map_err(ledger)?),
         Question::Audit => view::audit(rooms).await,
         Question::Alarms => watch::alarms(rooms).await,
         Question::Health => watch::health(rooms).await,
@@ -74,6 +77,10 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             let wish = send::Wish { notify, ret, envid };
             send::send(rooms, by, &sender, &recipients, &wish, request.content).await
         }
+        Question::PauseHop { hop, until, reason } => {
+            hop::pause(rooms, by, &hop, &until, &reason).await
+        }
+        Question::ResumeHop { hop, reason } => hop::resume(rooms, by, &hop, &reason).await,
         Question::Nodes => rows(rooms.ledger.nodes().await.map_err(ledger)?),
         Question::Drain {
             name,

@@ -370,6 +370,8 @@ impl Desk {
             | Question::Preview { .. }
             | Question::Begin { .. }
             | Question::Progress { .. }
+            | Question::Ages
+            | Question::Events { .. }
             | Question::Audit
             | Question::Alarms
             | Question::Health
@@ -383,6 +385,8 @@ impl Desk {
             | Question::MailList { .. }
             | Question::MailShow { .. }
             | Question::Send { .. }
+            | Question::PauseHop { .. }
+            | Question::ResumeHop { .. }
             | Question::Nodes
             | Question::Drain { .. }
             | Question::ClockAdvance { .. }

@@ -474,3 +474,41 @@ fn somebody_elses_data_directory_is_left_alone_and_named() {
         );
     }
 }
+
+#[test]
+fn a_next_hop_is_stopped_for_a_while_for_a_reason_and_let_go_on() {
+    let house = House::new();
+    let pause = |hop, until, reason| {
+        house.run(&["hop", "pause", hop, "--until", until, "--reason", reason])
+    };
+    for (hop, until, reason, why) in [
+        ("far.test", "2h", "they move", "is no next hop"),
+        ("via:nowhere", "2h", "they move", "there is no connector"),
+        ("mx:far.test", "2h", "", "a pause needs a reason"),
+        ("mx:far.test", "soon", "they move", "neither a moment"),
+        (
+            "mx:far.test",
+            "2020-01-01T00:00:00Z",
+            "they move",
+            "has passed",
+        ),
+        ("mx:far.test", "8d", "they move", "a pause may last 7d"),
+    ] {
+        let refused = pause(hop, until, reason);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(stderr(&refused).contains(why), "{refused:?}");
+    }
+    assert!(house.json(&["hop", "list"]).is_empty());
+    assert!(pause("mx:Far.Test", "2h", "they move").status.success());
+    let line = house.json(&["hop", "list"]).remove(0);
+    assert_eq!(line, house.json(&["queue"])[0]);
+    let shown = ["next_hop", "state", "paused_by", "pause_reason"].map(|name| &line[name]);
+    assert_eq!(shown, ["mx:far.test", "paused", "tester", "they move"]);
+    let until = line["paused_until"].as_str().unwrap();
+    let told = format!("paused by tester until {until}: they move");
+    assert!(house.ok(&["queue"]).contains(&told), "{told}");
+    let resumed = house.json(&["hop", "resume", "mx:far.test"]);
+    assert_eq!(resumed[0]["state"], "up");
+    let again = house.run(&["hop", "resume", "mx:far.test"]);
+    assert!(stderr(&again).contains("is not paused"), "{again:?}");
+}

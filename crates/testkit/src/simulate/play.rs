@@ -281,7 +281,7 @@ fn fault(statement: &Statement) -> Option<&'static str> {
         Statement::Amnesia { .. } => "memory loses an entry",
         Statement::Disk(Room::None) => "the disk is full",
         Statement::Settings(_) => "the settings change",
-        Statement::Operate(_) => "an operator acts",
+        Statement::Operate(_) | Statement::Hop(_) => "an operator acts",
         Statement::Mail(errand) if errand.leaves_after.is_some() => "a client leaves",
         Statement::Mail(errand) if !errand.pace.is_zero() => "a client is slow",
         Statement::Mail(_)

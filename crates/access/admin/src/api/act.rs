@@ -1,9 +1,12 @@
 //! Acting on mail: exactly on the recipients that a preview of the same filter shows.
 
 use ground_directory::operator::Right;
+use path_ledger::Filter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+
+use wire_message::Time;
 
 use super::look::filter;
 use super::problem::Problem;
@@ -66,25 +69,39 @@ impl Conditions {
         }
         pairs
     }
+
+    /// The filter that was meant.
+    fn meant(&self, now: Time) -> Result<Filter, Problem> {
+        let pairs = self.pairs();
+        if pairs.is_empty() && !self.all {
+            return Err(Problem::asker(
+                "name a condition in filter; to mean everything in transit, write \"all\": true there",
+            ));
+        }
+        let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
+        Ok(Filter {
+            limit: self.limit,
+            ..filter(pairs, now)?
+        })
+    }
 }
 
 fn act(asked: &Asked<'_>) -> Result<Question, Problem> {
     let act: Act = asked.json()?;
-    let pairs = act.filter.pairs();
-    if pairs.is_empty() && !act.filter.all {
-        return Err(Problem::asker(
-            "name a condition in filter; to mean everything in transit, write \"all\": true there",
-        ));
-    }
-    let mut filter = filter(
-        pairs.iter().map(|(name, value)| (*name, value.as_str())),
-        asked.now,
-    )?;
-    filter.limit = act.filter.limit;
     let word = asked.text("verb")?;
     let known = path_ledger::Verb::from_word(&word);
     let known = known.ok_or_else(|| Problem::asker(format!("{word:?} is no verb")))?;
-    let verb = match (known, act.to) {
+    Ok(Question::Act {
+        verb: verb(known, act.to)?,
+        filter: act.filter.meant(asked.now)?,
+        reason: act.reason,
+        dry_run: act.dry_run,
+    })
+}
+
+/// A verb, and where to when it needs it.
+fn verb(known: path_ledger::Verb, to: Option<String>) -> Result<Verb, Problem> {
+    Ok(match (known, to) {
         (path_ledger::Verb::Reroute, to) => Verb::Reroute { to },
         (_, Some(_)) => return Err(Problem::asker("only reroute takes \"to\"")),
         (path_ledger::Verb::Retry, None) => Verb::Retry,
@@ -93,31 +110,172 @@ fn act(asked: &Asked<'_>) -> Result<Question, Problem> {
         (path_ledger::Verb::Return, None) => Verb::Return,
         (path_ledger::Verb::Discard, None) => Verb::Discard,
         (path_ledger::Verb::Export, None) => Verb::Export,
-    };
-    Ok(Question::Act {
-        verb,
-        filter,
-        reason: act.reason,
-        dry_run: act.dry_run,
     })
 }
 
-fn body() -> Value {
-    schema::of::<Act>()
+/// Which recipients a preview is of.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// As for an act.
+    filter: Conditions,
 }
 
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Method::Post,
-    path: "/recipients/{verb}",
-    name: "act",
-    summary: "Something is done to recipients, and recorded. What is in flight or final is left alone, and named as escaped.",
-    parameters: &[
-        Parameter::path("verb", "What is done.").form(super::route::Form::Word(
-            path_ledger::Verb::VOCABULARY.words,
-        )),
-    ],
-    body: Body::Json(body),
-    gives: Gives::One(schema::acted),
-    right: Right::Act,
-    read: act,
-}];
+/// What is done to the recipients of a preview.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Begin {
+    /// Its name.
+    preview: String,
+    /// What is done.
+    verb: path_ledger::Verb,
+    /// Where to, when it is sent another way.
+    to: Option<String>,
+    /// Why; it stands in the history.
+    #[serde(default)]
+    reason: String,
+}
+
+/// Until when a next hop is paused.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Pause {
+    /// RFC 3339, or a time from now as `2h`.
+    until: String,
+    /// Why; it stands in the history, and in the list of queues.
+    reason: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    /// Why; it stands in the history.
+    #[serde(default)]
+    reason: String,
+}
+
+const HOP: &[Parameter] = &[Parameter::path(
+    "hop",
+    "The next hop: `mailbox`, `via:CONNECTOR` or `mx:DOMAIN`.",
+)];
+
+/// What is done in the background.
+const fn post(
+    path: &'static str,
+    name: &'static str,
+    summary: &'static str,
+    body: fn() -> Value,
+    gives: Gives,
+    read: fn(&Asked<'_>) -> Result<Question, Problem>,
+) -> Route {
+    Route {
+        method: Method::Post,
+        path,
+        name,
+        summary,
+        parameters: &[],
+        body: Body::Json(body),
+        gives,
+        right: Right::Act,
+        read,
+    }
+}
+
+pub(super) const ROUTES: &[Route] = &[
+    post(
+        "/previews",
+        "preview",
+        "Exactly which recipients a filter means now: kept for a while, so that an act reaches those and no others.",
+        schema::of::<Wanted>,
+        Gives::One(schema::previewed),
+        |asked| {
+            let Wanted { filter } = asked.json()?;
+            Ok(Question::Preview {
+                filter: filter.meant(asked.now)?,
+            })
+        },
+    ),
+    post(
+        "/acts",
+        "begin",
+        "Something is done, in the background, to the recipients of a preview, which is used up.",
+        schema::of::<Begin>,
+        Gives::One(schema::act_status),
+        |asked| {
+            let begin: Begin = asked.json()?;
+            Ok(Question::Begin {
+                preview: begin.preview,
+                verb: verb(begin.verb, begin.to)?,
+                reason: begin.reason,
+            })
+        },
+    ),
+    Route {
+        method: Method::Get,
+        parameters: &[Parameter::path("act", "Its name.")],
+        body: Body::None,
+        right: Right::View,
+        ..post(
+            "/acts/{act}",
+            "progress",
+            "How far an act is that was begun.",
+            schema::any,
+            Gives::One(schema::act_status),
+            |asked| {
+                Ok(Question::Progress {
+                    act: asked.text("act")?,
+                })
+            },
+        )
+    },
+    Route {
+        parameters: HOP,
+        ..post(
+            "/hops/{hop}/pause",
+            "hopPause",
+            "A next hop is stopped for a while: mail for it waits.",
+            schema::of::<Pause>,
+            Gives::One(schema::any),
+            |asked| {
+                let Pause { until, reason } = asked.json()?;
+                Ok(Question::PauseHop {
+                    hop: asked.text("hop")?,
+                    until,
+                    reason,
+                })
+            },
+        )
+    },
+    Route {
+        parameters: HOP,
+        ..post(
+            "/hops/{hop}/resume",
+            "hopResume",
+            "A pause ends before its time.",
+            schema::of::<Why>,
+            Gives::One(schema::any),
+            |asked| {
+                let Why { reason } = asked.json()?;
+                Ok(Question::ResumeHop {
+                    hop: asked.text("hop")?,
+                    reason,
+                })
+            },
+        )
+    },
+    Route {
+        method: Method::Post,
+        path: "/recipients/{verb}",
+        name: "act",
+        summary: "Something is done to recipients, and recorded. What is in flight or final is left alone, and named as escaped.",
+        parameters: &[
+            Parameter::path("verb", "What is done.").form(super::route::Form::Word(
+                path_ledger::Verb::VOCABULARY.words,
+            )),
+        ],
+        body: Body::Json(schema::of::<Act>),
+        gives: Gives::One(schema::acted),
+        right: Right::Act,
+        read: act,
+    },
+];

@@ -104,7 +104,7 @@ fn changed(change: DirectoryChange) -> Result<Question, Problem> {
 }
 
 impl Asked<'_> {
-    fn after(&self) -> String {
+    pub(super) fn after(&self) -> String {
         self.maybe("after").unwrap_or_default().to_owned()
     }
 }

@@ -1,7 +1,7 @@
 //! Looking at mail: queues, recipients, stories, the audit, alarms.
 
 use ground_directory::operator::Right;
-use path_ledger::{Filter, State};
+use path_ledger::{Doer, EventFilter, EventKind, Filter, State};
 
 use super::problem::Problem;
 use super::route::{Asked, Body, Form, Gives, Method, Parameter, Route};
@@ -62,6 +62,50 @@ impl Asked<'_> {
             pairs.map(|(name, value)| (name.as_str(), value.as_str())),
             self.now,
         )
+    }
+}
+
+/// The conditions of a page of events.
+const EVENTS: &[Parameter] = &[
+    Parameter::repeated("kind", "One of these kinds.")
+        .form(Form::Word(EventKind::VOCABULARY.words)),
+    Parameter::query("doer", "Whose doing it was.").form(Form::Word(Doer::VOCABULARY.words)),
+    Parameter::query("actor", "Done by whoever or whatever has this name."),
+    Parameter::query(
+        "of",
+        "Of this message and its recipients, or of this recipient.",
+    )
+    .form(Form::Id),
+    Parameter::query("since", "Written at this moment or later: RFC 3339.").form(Form::Moment),
+    Parameter::query("until", "Written before this moment: RFC 3339.").form(Form::Moment),
+    Parameter::query("limit", "Events of a page.").form(Form::Number),
+    Parameter::query("before", "The page before this event's id, which is older.").form(Form::Id),
+];
+
+impl Asked<'_> {
+    fn events(&self) -> Result<EventFilter, Problem> {
+        let word = |text: &String| {
+            let kind = EventKind::from_word(text);
+            kind.ok_or_else(|| Problem::asker(format!("{text:?} is no kind of event")))
+        };
+        let doer = |text: &str| {
+            let doer = Doer::from_word(text);
+            doer.ok_or_else(|| Problem::asker(format!("{text:?} does nothing: person or program")))
+        };
+        Ok(EventFilter {
+            kinds: self
+                .all("kind")
+                .iter()
+                .map(word)
+                .collect::<Result<_, _>>()?,
+            doer: self.maybe("doer").map(doer).transpose()?,
+            actor: self.maybe("actor").map(str::to_owned),
+            of: self.maybe_parsed("of", "an id")?,
+            since: self.maybe_parsed("since", "a moment (RFC 3339)")?,
+            until: self.maybe_parsed("until", "a moment (RFC 3339)")?,
+            limit: self.maybe_parsed("limit", "a number")?,
+            before: self.maybe_parsed("before", "an event's id")?,
+        })
     }
 }
 
@@ -136,6 +180,34 @@ pub(super) const ROUTES: &[Route] = &[
             |asked| {
                 Ok(Question::Explain {
                     query: asked.text("query")?,
+                })
+            },
+        )
+    },
+    get(
+        "/totals",
+        "totals",
+        "How many recipients there are, by state, ever accepted and ever ended.",
+        Gives::One(schema::totals),
+        |_| Ok(Question::Totals),
+    ),
+    get(
+        "/ages",
+        "ages",
+        "How old what waits is: all together first, then by next hop.",
+        Gives::Rows(schema::age_line),
+        |_| Ok(Question::Ages),
+    ),
+    Route {
+        parameters: EVENTS,
+        ..get(
+            "/events",
+            "events",
+            "A page of what happened besides acceptances and attempts, newest first.",
+            Gives::Rows(schema::event),
+            |asked| {
+                Ok(Question::Events {
+                    filter: asked.events()?,
                 })
             },
         )

@@ -191,6 +191,15 @@ impl Asked<'_> {
         parsed.map_err(|_| Problem::asker(format!("{name}: {text:?} is not {expected}")))
     }
 
+    pub(crate) fn maybe_parsed<T: std::str::FromStr>(
+        &self,
+        name: &'static str,
+        expected: &str,
+    ) -> Result<Option<T>, Problem> {
+        let given = self.maybe(name);
+        given.map(|_| self.parsed(name, expected)).transpose()
+    }
+
     /// The body as JSON; no body is an empty object.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let body = match self.body.is_empty() {

@@ -1,12 +1,16 @@
 //! What comes back, as JSON Schema (draft 2020-12): made from the types that are written.
 
-use path_ledger::{Audit, Listed, MessageId, NodeStatus, QueueLine, RecipientId, Story};
+use path_ledger::{
+    AgeLine, Audit, Listed, ListedEvent, MessageId, NodeStatus, QueueLine, RecipientId, Story,
+    Totals,
+};
 use path_watch::Alarm;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use crate::explain::Explanation;
+use crate::{ActStatus, Previewed};
 
 /// Of a type, with all that it is made of inside.
 pub(crate) fn of<T: JsonSchema>() -> Value {
@@ -33,6 +37,15 @@ of! {
     audit = Audit;
     alarm = Alarm;
     node = NodeStatus;
+    event = ListedEvent;
+    totals = Totals;
+    age_line = AgeLine;
+    previewed = Previewed;
+    act_status = ActStatus;
+    operator = Operator;
+    session = Session;
+    token = Token;
+    told = Told;
     explanations = Explanations;
     acted = Acted;
     domain = Domain;
@@ -120,4 +133,54 @@ struct Health {
     healthy: bool,
     node: String,
     reasons: Vec<String>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Operator {
+    name: String,
+    /// As `view,act`.
+    rights: String,
+    /// Whether it has a password.
+    may_log_in: bool,
+    created_at: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Session {
+    /// From where it began.
+    peer: String,
+    /// What the browser called itself.
+    agent: String,
+    created_at: String,
+    seen_at: String,
+    ends_at: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Token {
+    name: String,
+    /// As `view,act`.
+    rights: String,
+    created_at: String,
+    expires_at: Option<String>,
+}
+
+/// What was done, and what is told this once.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Told {
+    /// In words.
+    done: String,
+    /// Of a new token: what the program sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// Of an offered code generator: its `otpauth:` address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<String>,
+    /// Of an offered code generator: its secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
 }

@@ -39,10 +39,13 @@ pub(crate) enum Tab {
     Alarms,
     Audit,
     Nodes,
+    Events,
+    Directory,
+    Operators,
 }
 
 impl Tab {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Now,
         Self::Queues,
         Self::Messages,
@@ -50,6 +53,9 @@ impl Tab {
         Self::Alarms,
         Self::Audit,
         Self::Nodes,
+        Self::Events,
+        Self::Directory,
+        Self::Operators,
     ];
 
     const fn name(self) -> &'static str {
@@ -61,6 +67,25 @@ impl Tab {
             Self::Alarms => "Alarms",
             Self::Audit => "Audit",
             Self::Nodes => "Nodes",
+            Self::Events => "Events",
+            Self::Directory => "Directory",
+            Self::Operators => "Operators",
+        }
+    }
+
+    /// What whoever looks at it must have the right to.
+    const fn right(self) -> Right {
+        match self {
+            Self::Operators => Right::Administer,
+            Self::Now
+            | Self::Queues
+            | Self::Messages
+            | Self::Tracking
+            | Self::Alarms
+            | Self::Audit
+            | Self::Nodes
+            | Self::Events
+            | Self::Directory => Right::View,
         }
     }
 
@@ -73,6 +98,9 @@ impl Tab {
             Self::Alarms => "/alarms",
             Self::Audit => "/audit",
             Self::Nodes => "/nodes",
+            Self::Events => "/events",
+            Self::Directory => "/directory",
+            Self::Operators => "/operators",
         }
     }
 }
@@ -113,7 +141,11 @@ impl Frame {
             name: who.name.clone(),
             rights: who.rights.to_string(),
             word: who.word().to_owned(),
-            links: Tab::ALL.map(link).into(),
+            links: Tab::ALL
+                .into_iter()
+                .filter(|tab| who.rights.contains(tab.right()))
+                .map(link)
+                .collect(),
             alarms,
             now: web.world().clock.now(),
             who,

@@ -3,16 +3,17 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use ground_directory::operator::Right;
 use path_ledger::NodeStatus;
 use serde::Deserialize;
 
+use super::directory::done;
 use super::frame::{Frame, Tab, Visitor};
 use super::time::{Moment, number};
 use super::{Refusal, html, rows};
+use crate::Question;
 use crate::web::Web;
-use crate::{Answer, Question};
 
 #[derive(Template)]
 #[template(path = "nodes.html")]
@@ -78,10 +79,5 @@ pub(super) async fn drain(
         draining: matches!(wanted.what, Drain::Drain),
         reason: wanted.reason,
     };
-    match who.ask(&web, question).await {
-        Answer::One { .. } => Ok(Redirect::to("/nodes").into_response()),
-        answer @ (Answer::Rows { .. } | Answer::Octets { .. } | Answer::Refused { .. }) => {
-            Err(Refusal::of(answer))
-        }
-    }
+    done(&web, &who, question, "/nodes").await
 }

@@ -1,10 +1,14 @@
 //! *Queues*: one row for each next hop.
 
 use askama::Template;
+use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
-use path_ledger::{HopState, QueueLine};
+use ground_directory::operator::Right;
+use path_ledger::{AGE_BOUNDS, AgeLine, HopState, QueueLine};
+use serde::Deserialize;
 
+use super::directory::done;
 use super::frame::{Frame, Tab, Visitor};
 use super::time::{Moment, number};
 use super::{Refusal, html, rows};
@@ -15,6 +19,8 @@ use crate::web::Web;
 #[template(path = "queues.html")]
 struct Page {
     frame: Frame,
+    /// The heads of the columns of ages.
+    ages: Vec<String>,
     lines: Vec<Line>,
 }
 
@@ -31,6 +37,20 @@ struct Line {
     next_try: Option<Moment>,
     last_reply: String,
     failures: u32,
+    paused: Option<Pause>,
+    ages: Vec<Cell>,
+}
+
+struct Pause {
+    by: String,
+    until: Option<Moment>,
+    reason: String,
+}
+
+/// Recipients of one age, and how many they are among all of the row, in tenths.
+struct Cell {
+    n: String,
+    heat: u64,
 }
 
 pub(super) async fn page(
@@ -38,6 +58,7 @@ pub(super) async fn page(
     Visitor(who): Visitor,
 ) -> Result<Response, Refusal> {
     let lines: Vec<QueueLine> = rows(&web, &who, Question::Queue).await?;
+    let ages: Vec<AgeLine> = rows(&web, &who, Question::Ages).await?;
     let frame = Frame::around(&web, who, Tab::Queues).await;
     let line = |line: QueueLine| {
         let hop: String = form_urlencoded::byte_serialize(line.next_hop.as_bytes()).collect();
@@ -64,9 +85,86 @@ pub(super) async fn page(
             next_try: Moment::maybe(line.next_try, frame.now),
             last_reply: line.last_reply,
             failures: line.failures,
+            ages: cells(
+                ages.iter()
+                    .find(|one| one.next_hop.as_deref() == Some(line.next_hop.as_str())),
+            ),
+            paused: line.paused_by.map(|by| Pause {
+                by,
+                until: Moment::maybe(line.paused_until, frame.now),
+                reason: line.pause_reason.unwrap_or_default(),
+            }),
             hop: line.next_hop,
         }
     };
     let lines = lines.into_iter().map(line).collect();
-    Ok(html(&Page { frame, lines }))
+    let ages = heads();
+    Ok(html(&Page { frame, ages, lines }))
+}
+
+/// "< 1 h", "1–2 h", ... "≥ 128 h".
+fn heads() -> Vec<String> {
+    let mut heads = Vec::new();
+    let mut from = 0;
+    for bound in AGE_BOUNDS {
+        heads.push(match from {
+            0 => format!("< {bound} h"),
+            from => format!("{from}–{bound} h"),
+        });
+        from = bound;
+    }
+    heads.push(format!("≥ {from} h"));
+    heads
+}
+
+fn cells(line: Option<&AgeLine>) -> Vec<Cell> {
+    let Some(line) = line else {
+        return heads()
+            .iter()
+            .map(|_| Cell {
+                n: String::new(),
+                heat: 0,
+            })
+            .collect();
+    };
+    let cell = |n: &u64| Cell {
+        n: if *n == 0 { String::new() } else { number(*n) },
+        heat: (*n * 10).div_ceil(line.recipients.max(1)),
+    };
+    line.by_age.iter().map(cell).collect()
+}
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    word: String,
+    hop: String,
+    #[serde(default)]
+    until: String,
+    #[serde(default)]
+    reason: String,
+    what: What,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Pause,
+    Resume,
+}
+
+pub(super) async fn pause(
+    State(web): State<Web>,
+    Visitor(who): Visitor,
+    Form(wanted): Form<Wanted>,
+) -> Result<Response, Refusal> {
+    who.meant(Some(&wanted.word))?;
+    who.may(Right::Act)?;
+    let Wanted {
+        hop, until, reason, ..
+    } = wanted;
+    let question = match wanted.what {
+        What::Pause => Question::PauseHop { hop, until, reason },
+        What::Resume => Question::ResumeHop { hop, reason },
+    };
+    done(&web, &who, question, "/queues").await
 }

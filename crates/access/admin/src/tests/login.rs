@@ -111,7 +111,10 @@ async fn a_form_that_no_page_of_ours_made_does_nothing() {
         for (path, form) in [
             ("/acts/preview", "verb=hold&all=1&query="),
             ("/acts", "verb=hold&preview=x"),
+            ("/queues/pause", "hop=x&what=pause&until=2h&reason=x"),
             ("/nodes", "node=one&what=drain"),
+            ("/directory", "what=domain_add&name=x.test"),
+            ("/operators", "what=add&name=x&right=view"),
             ("/logout", ""),
         ] {
             let seen = house

@@ -28,6 +28,9 @@ async fn what_strangers_write_stays_text_on_every_page() {
         pages.push((path.to_string(), house.get(&who, path).await.text));
     }
     for path in [
+        "/operators".to_owned(),
+        format!("/events?actor={hostile}&of={ID}"),
+        format!("/events?kind={hostile}"),
         format!("/tracking?q={hostile}"),
         "/tracking?q=nothing".to_owned(),
         format!("/messages?sender={hostile}"),

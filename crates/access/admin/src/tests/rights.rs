@@ -20,6 +20,11 @@ fn plausible(
         "act" => r#"{"filter":{"all":true}}"#,
         "domainAdd" => r#"{"name":"x.test"}"#,
         "accountAdd" => r#"{"address":"a@x.test"}"#,
+        "operatorAdd" => r#"{"name":"x","rights":"view"}"#,
+        "operatorRights" => r#"{"rights":"view"}"#,
+        "totpConfirm" => r#"{"code":"1"}"#,
+        "tokenAdd" => r#"{"name":"x","rights":"view"}"#,
+        "hopPause" => r#"{"until":"2h","reason":"x"}"#,
         "aliasAdd" => r#"{"address":"a@x.test","targets":["b@x.test"]}"#,
         "preview" => r#"{"filter":{"all":true}}"#,
         "begin" => r#"{"preview":"x","verb":"hold"}"#,
@@ -104,6 +109,8 @@ pub(super) const PAGES: &[&str] = &[
     "/alarms",
     "/audit",
     "/nodes",
+    "/events",
+    "/directory",
     "/acts/0CP59ZDEA0800",
 ];
 
@@ -111,7 +118,22 @@ pub(super) const PAGES: &[&str] = &[
 const ACTS: &[(Right, &str, &str)] = &[
     (Right::Act, "/acts/preview", "verb=hold&all=1&query="),
     (Right::Act, "/acts", "verb=hold&preview=x"),
+    (
+        Right::Act,
+        "/queues/pause",
+        "hop=mx:x.test&what=pause&until=2h&reason=x",
+    ),
     (Right::Administer, "/nodes", "node=one&what=drain"),
+    (
+        Right::Administer,
+        "/directory",
+        "what=domain_add&name=x.test",
+    ),
+    (
+        Right::Administer,
+        "/operators",
+        "what=add&name=x&right=view",
+    ),
 ];
 
 #[tokio::test]
@@ -163,6 +185,9 @@ async fn each_page_is_open_to_who_may_look_and_its_forms_to_who_may_act() {
             }
             let seen = house.get(&who, &format!("/messages/{ID}/source")).await;
             let may = looks && rights.contains(Right::Content);
+            assert_eq!(seen.status == StatusCode::OK, may, "{name}");
+            let seen = house.get(&who, "/operators").await;
+            let may = looks && rights.contains(Right::Administer);
             assert_eq!(seen.status == StatusCode::OK, may, "{name}");
             // What one may not do is not offered either.
             if looks {

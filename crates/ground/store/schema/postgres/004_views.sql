@@ -42,7 +42,9 @@ CREATE VIEW by_next_hop AS SELECT
     to_timestamp(next_hop.retry_at / 1000.0) AS retry_at,
     coalesce(next_hop.failures, 0) AS failures,
     coalesce(next_hop.last_reply, '') AS last_reply,
-    coalesce(next_hop.paused_by, '') AS paused_by
+    coalesce(next_hop.paused_by, '') AS paused_by,
+    to_timestamp(next_hop.paused_until / 1000.0) AS paused_until,
+    coalesce(next_hop.reason, '') AS pause_reason
 FROM (
     SELECT next_hop,
         CAST(sum(CASE WHEN state = 'categorizing' THEN n ELSE 0 END) AS BIGINT) AS categorizing,

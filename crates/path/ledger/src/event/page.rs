@@ -44,7 +44,7 @@ pub struct EventFilter {
 }
 
 /// One event as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ListedEvent {
     /// Its own id.
     pub id: EventId,

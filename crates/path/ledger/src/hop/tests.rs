@@ -100,11 +100,17 @@ async fn a_pause_ends_by_itself_or_by_a_person_and_a_failed_try_does_not_end_it(
     assert_eq!(book.ledger.ready_hops(book.now()).await.unwrap(), []);
     assert_eq!(book.ledger.ready_hops(until).await.unwrap().len(), 1);
     assert_eq!(
-        book.ledger.hop_resume(&hop(), "ann").await.unwrap(),
+        book.ledger
+            .hop_resume(&hop(), "ann", "it is done")
+            .await
+            .unwrap(),
         Resumed::Yes
     );
     assert_eq!(
-        book.ledger.hop_resume(&hop(), "ann").await.unwrap(),
+        book.ledger
+            .hop_resume(&hop(), "ann", "it is done")
+            .await
+            .unwrap(),
         Resumed::WasNotPaused
     );
     assert_eq!(book.ledger.ready_hops(book.now()).await.unwrap().len(), 1);
@@ -113,6 +119,46 @@ async fn a_pause_ends_by_itself_or_by_a_person_and_a_failed_try_does_not_end_it(
             .await,
         1
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_has_an_end_that_is_not_far_and_when_it_has_come_the_hop_is_shown_as_up() {
+    let book = book().await;
+    let (ledger, hop, now) = (&book.ledger, hop(), book.now());
+    let long = now + PAUSE_MAX;
+    for (until, expected) in [
+        (now, Paused::NotInThePast),
+        (long + Duration::from_millis(1), Paused::NotForSoLong),
+        (long, Paused::Yes),
+        (now + MINUTE, Paused::Yes),
+    ] {
+        let paused = ledger.hop_pause(&hop, "ann", until, "quiet").await;
+        assert_eq!(paused.unwrap(), expected, "{until}");
+    }
+    let paused = "SELECT count(*) FROM event WHERE kind = 'hop_paused' AND doer = 'person'";
+    assert_eq!(book.number(paused).await, 2);
+    let line = ledger.queue_lines().await.unwrap().remove(0);
+    let shown = (
+        line.paused_by.as_deref(),
+        line.paused_until,
+        line.pause_reason.as_deref(),
+    );
+    assert_eq!(shown, (Some("ann"), Some(now + MINUTE), Some("quiet")));
+    book.pass(MINUTE).await;
+    assert_eq!(ledger.queue_lines().await.unwrap(), []);
+    book.one(queued()).await;
+    let line = ledger.queue_lines().await.unwrap().remove(0);
+    assert_eq!((line.state, line.paused_by), (HopState::Up, None));
+    let listed = ledger.list(&crate::Filter::default()).await.unwrap();
+    assert_eq!(listed[0].reason, "");
+    let resumed = ledger.hop_resume(&hop, "ann", "").await.unwrap();
+    assert_eq!(resumed, Resumed::WasNotPaused);
+    ledger
+        .hop_down(&hop, now, 1, "refused", "mx")
+        .await
+        .unwrap();
+    let down = "SELECT count(*) FROM event WHERE kind = 'hop_down'";
+    assert_eq!(book.number(down).await, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use path_ledger::{Act, DueRow, Filter, HopKey, HopKind, MessageId, Preview, Return};
+use path_ledger::{Act, DueRow, Filter, MessageId, Preview, Return};
 use path_notify::{About, Action, Content, Fate, Reporter, Said, Stamp, extent_for};
 use serde_json::json;
 use wire_message::{Class, EnhancedStatus};
 
-use super::{Answered, ledger, rows};
+use super::{Answered, hop, ledger, rows};
 use crate::control::{Answer, Verb};
 use crate::rooms::Rooms;
 
@@ -61,28 +61,10 @@ pub(super) async fn act_of(
         },
         Verb::Discard => Act::Discard,
         Verb::Reroute { to } => Act::Reroute {
-            next_hop: to.as_deref().map(|to| hop(rooms, to)).transpose()?,
+            next_hop: to.as_deref().map(|to| hop::there(rooms, to)).transpose()?,
         },
         Verb::Export => Act::Export,
     })
-}
-
-/// A next hop that is there: mail for a connector nobody has set would wait for its whole lifetime.
-pub(super) fn hop(rooms: &Rooms, text: &str) -> Result<HopKey, Answer> {
-    let hop: HopKey = text.parse().map_err(Answer::asker)?;
-    if let HopKind::Via(name) = hop.kind() {
-        let settings = rooms.settings.borrow();
-        if !settings
-            .connectors
-            .iter()
-            .any(|connector| connector.name == name)
-        {
-            return Err(Answer::asker(format!(
-                "there is no connector {name:?} in the configuration"
-            )));
-        }
-    }
-    Ok(hop)
 }
 
 /// Delivery not authorized (RFC 3463 s3.8): a person here has decided so.

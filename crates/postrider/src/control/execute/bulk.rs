@@ -11,8 +11,8 @@ use access_admin::ESCAPEES_NAMED;
 use path_ledger::{Filter, IDS_MAX, MessageId, Preview, PreviewRow, RecipientId, State};
 use tokio::task::JoinSet;
 
-use super::act::{act_of, hop};
-use super::{Answered, ledger, one};
+use super::act::act_of;
+use super::{Answered, hop, ledger, one};
 use crate::control::{ActState, ActStatus, Answer, Group, Previewed, Verb};
 use crate::rooms::Rooms;
 
@@ -126,7 +126,7 @@ pub(super) async fn preview(rooms: &Rooms, filter: &Filter) -> Answered {
 /// Begins an act on a preview, which is used up.
 pub(super) fn begin(rooms: &Rooms, by: &str, preview: &str, verb: Verb, reason: &str) -> Answered {
     if let Verb::Reroute { to: Some(to) } = &verb {
-        hop(rooms, to)?;
+        hop::there(rooms, to)?;
     }
     if verb == Verb::Export {
         return Err(Answer::asker(

@@ -4,7 +4,7 @@ use ground_directory::MayLogIn;
 use ground_directory::operator::{
     Change, ListedApiToken, ListedOperator, ListedSession, Name, Rights,
 };
-use path_ledger::EventKind;
+use path_ledger::{Doer, EventKind};
 use serde_json::{Map, Value, json};
 use wire_message::Time;
 
@@ -43,7 +43,7 @@ pub(super) async fn change(rooms: &Rooms, by: &str, change: OperatorChange) -> A
     // In the same transaction: there is no change without its record.
     let record = rooms
         .ledger
-        .record_unit(EventKind::DirectoryChanged, by, &sentence);
+        .record_unit(EventKind::DirectoryChanged, Doer::Person, by, &sentence);
     let applied = rooms.operators.apply(&change, record).await;
     applied.map_err(refused)?;
     let mut fact = Map::from_iter([("done".to_owned(), sentence.into())]);
