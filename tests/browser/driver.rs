@@ -138,11 +138,6 @@ impl Browser {
         self.click_on("xpath", &path);
     }
 
-    /// Clicks what a CSS selector finds first.
-    pub fn click_at(&self, selector: &str) {
-        self.click_on("css selector", selector);
-    }
-
     fn click_on(&self, how: &str, what: &str) {
         // A page that goes on may put another in its place between finding and clicking.
         self.wait(&format!("click on {what}"), || {
@@ -227,9 +222,9 @@ fn ask(port: u16, method: &str, path: &str, body: &Value) -> Result<Value, Strin
     stream
         .set_read_timeout(Some(PATIENCE * 3))
         .map_err(|error| error.to_string())?;
-    let body = match body {
-        Value::Null => String::new(),
-        body => body.to_string(),
+    let body = match body.is_null() {
+        true => String::new(),
+        false => body.to_string(),
     };
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

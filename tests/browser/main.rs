@@ -1,7 +1,8 @@
 //! The pages in a real browser: what a person sees, clicks and is told, on a server made for it.
 #![expect(
+    clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that cannot find a field of an answer must fail"
+    reason = "a test that cannot go on must fail"
 )]
 
 mod driver;
