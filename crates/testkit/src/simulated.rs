@@ -1,7 +1,7 @@
 //! The simulated stage: the server's own nodes in this process, on a world whose clock stands still but for the story's waits.
 //! Their store is SQLite on the simulated disk, or a new database of the PostgreSQL server that the run is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,9 @@ pub(crate) struct Simulated {
     /// Whom clients, programs and operators meet; nobody in particular before the story says so.
     on: Option<String>,
     /// Answers when no node runs, as the commands do themselves then.
-    offline: Rooms,
+    offline: Offline,
+    /// Nodes that were fenced and cannot start anew yet, as on a full disk: they are tried again and again.
+    waiting: BTreeSet<String>,
     peers: BTreeMap<String, Peer>,
     reach: Reach,
     /// Nodes that a peer lets crash.
@@ -135,7 +137,7 @@ impl Simulated {
             None => Store::open(SQLITE, ground_store::Options::default(), &world).await?,
         };
         let settings = settings_of(database.as_ref(), OPERATOR, "")?;
-        let offline = offline(&store, &world, settings).await?;
+        let offline = Offline::open(&store, &world, settings).await?;
         let (crash, crashes) = unbounded_channel();
         Ok(Simulated {
             reach: Reach::Everything {
@@ -153,6 +155,7 @@ impl Simulated {
             nodes: BTreeMap::new(),
             on: None,
             offline,
+            waiting: BTreeSet::new(),
             peers: BTreeMap::new(),
         })
     }
@@ -195,8 +198,14 @@ impl Simulated {
         let fenced = self.nodes.iter().filter(|(_, running)| fenced(running));
         let fenced: Vec<String> = fenced.map(|(name, _)| name.clone()).collect();
         for name in fenced {
-            self.running(&name)?.abort();
-            self.start_node(&name).await?;
+            self.end(&name, Node::abort)?;
+            self.waiting.insert(name);
+        }
+        for name in self.waiting.clone() {
+            // One that cannot start yet is tried again; one that never can is seen by its mail.
+            if self.start_node(&name).await.is_ok() {
+                self.waiting.remove(&name);
+            }
         }
         Ok(())
     }
@@ -245,15 +254,28 @@ impl Simulated {
         Ok(())
     }
 
-    fn running(&mut self, name: &str) -> Result<Node> {
+    /// Ends a node by `how`; none: it was waiting to start anew, and waits no more.
+    fn end<T>(&mut self, name: &str, how: impl FnOnce(Node) -> T) -> Result<Option<T>> {
+        if self.waiting.remove(name) {
+            return Ok(None);
+        }
         let running = self.nodes.remove(name);
-        running
-            .map(|running| running.node)
-            .with_context(|| format!("expected a running node, and {name:?} is not"))
+        let running =
+            running.with_context(|| format!("expected a running node, and {name:?} is not"))?;
+        Ok(Some(how(running.node)))
+    }
+
+    /// A node that runs; none: it waits to start anew.
+    fn running(&self, name: &str) -> Result<Option<&Running>> {
+        let running = self.nodes.get(name);
+        if running.is_none() && !self.waiting.contains(name) {
+            bail!("expected a running node, got {name:?}");
+        }
+        Ok(running)
     }
 
     fn crash(&mut self, name: &str) -> Result<()> {
-        self.running(name)?.abort();
+        self.end(name, Node::abort)?;
         self.simulation.disk.crash();
         Ok(())
     }
@@ -276,7 +298,7 @@ impl Simulated {
             content,
         };
         let Some((_, node)) = self.met() else {
-            return Box::pin(control::execute(&self.offline, request)).await;
+            return Box::pin(control::execute(&self.offline.rooms, request)).await;
         };
         // What goes wrong inside the node goes wrong with this answer too, and the story goes on.
         let answer = AssertUnwindSafe(Box::pin(node.execute(request))).catch_unwind();
@@ -328,23 +350,37 @@ fn folder(node: &str) -> PathBuf {
     Path::new(FOLDERS).join(node)
 }
 
-/// The rooms of a command that runs while no server does.
-async fn offline(store: &Store, world: &World, settings: Settings) -> Result<Rooms> {
-    let options = LedgerOptions {
-        duty: Duty::Command,
-        ..LedgerOptions::from_settings(OPERATOR, &settings)
-    };
-    let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
-    let directory = rooms::directory(&ledger);
-    let data = settings.data_directory(&folder(OPERATOR));
-    let (_, settings) = watch::channel(Arc::new(settings));
-    Ok(Rooms::furnish(
-        ledger,
-        directory,
-        settings,
-        data,
-        Handoff::to_nobody(),
-    ))
+/// What commands work with while no server runs. A real one reads the settings anew each time.
+struct Offline {
+    rooms: Rooms,
+    settings: watch::Sender<Arc<Settings>>,
+}
+
+impl Offline {
+    async fn open(store: &Store, world: &World, settings: Settings) -> Result<Self> {
+        let options = Self::options(&settings);
+        let ledger = Ledger::open(store.clone(), world.clone(), options).await?;
+        let directory = rooms::directory(&ledger);
+        let data = settings.data_directory(&folder(OPERATOR));
+        let (sender, settings) = watch::channel(Arc::new(settings));
+        let nobody = Handoff::to_nobody();
+        Ok(Self {
+            rooms: Rooms::furnish(ledger, directory, settings, data, nobody),
+            settings: sender,
+        })
+    }
+
+    fn options(settings: &Settings) -> LedgerOptions {
+        LedgerOptions {
+            duty: Duty::Command,
+            ..LedgerOptions::from_settings(OPERATOR, settings)
+        }
+    }
+
+    fn reload(&self, settings: Settings) {
+        self.rooms.ledger.set_options(Self::options(&settings));
+        self.settings.send_replace(Arc::new(settings));
+    }
 }
 
 impl Stage for Simulated {
@@ -372,6 +408,8 @@ impl Stage for Simulated {
 
     async fn settings(&mut self, text: &str) -> Result<()> {
         text.clone_into(&mut self.settings);
+        let offline = settings_of(self.database.as_ref(), OPERATOR, text)?;
+        self.offline.reload(offline);
         for (name, running) in &self.nodes {
             let settings = settings_of(self.database.as_ref(), name, text)?;
             running.node.reload(settings).await?;
@@ -440,7 +478,10 @@ impl Stage for Simulated {
             NodeChange::Start => self.start_node(name).await,
             NodeChange::Stumble => self.stumble(name).await,
             NodeChange::Stop => {
-                let stopped = AssertUnwindSafe(self.running(name)?.stop()).catch_unwind();
+                let Some(stop) = self.end(name, Node::stop)? else {
+                    return Ok(());
+                };
+                let stopped = AssertUnwindSafe(stop).catch_unwind();
                 let stopped = self.world.clock.timeout(ANSWER_MAX * 2, stopped).await;
                 // A defect of its own ends it there; whoever told it to stop kills it in the end.
                 if !matches!(stopped, Ok(Ok(()))) {
@@ -451,23 +492,23 @@ impl Stage for Simulated {
             NodeChange::Crash => self.crash(name),
             NodeChange::Pause | NodeChange::Continue => bail!("only a process can be paused"),
             NodeChange::Forget => {
-                self.running(name)?.abort();
+                self.end(name, Node::abort)?;
                 self.start_node(name).await
             }
         }
     }
 
     async fn mishap(&mut self, node: &str, trouble: Trouble) -> Result<()> {
-        let running = self.nodes.get(node);
-        let running = running.with_context(|| format!("expected a running node, got {node:?}"))?;
-        trouble.come(&running.mishap, &running.store);
+        if let Some(running) = self.running(node)? {
+            trouble.come(&running.mishap, &running.store);
+        }
         Ok(())
     }
 
     async fn forget(&mut self, node: &str, message: &str) -> Result<usize> {
-        let running = self.nodes.get(node);
-        let running = running.with_context(|| format!("expected a running node, got {node:?}"))?;
-        Ok(running.node.forget(message.parse()?))
+        let message = message.parse()?;
+        let running = self.running(node)?;
+        Ok(running.map_or(0, |running| running.node.forget(message)))
     }
 
     async fn on(&mut self, name: &str) -> Result<()> {
