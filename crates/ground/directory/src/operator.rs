@@ -14,8 +14,9 @@
 //! was removed and rights that were taken away count from the next request on, on every node. A changed password or code
 //! generator ends all sessions of its operator.
 //!
-//! **Never.** No password, session or token is kept, shown or logged, only hashes. What is behind a refused login is for the
-//! log, and nothing of it for the client. Who guesses too often is not noticed here: that is the door's.
+//! **Never.** No password, session or token is kept, shown or logged, only hashes; the secret of a code generator is kept, and
+//! shown when it is offered only. What is behind a refused login is for the log, and nothing of it for the client. Who guesses
+//! too often is not noticed here: that is the door's.
 //!
 //! **Limits.** [`Options::idle`], [`Options::absolute`], [`SESSIONS_MAX`], [`NAME_MAX`], [`AGENT_MAX`], and those of passwords.
 

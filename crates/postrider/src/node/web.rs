@@ -93,9 +93,7 @@ pub(super) async fn answer(desk: Desk, questions: Questions, pulse: Pulse) {
 pub(super) fn door(desk: access_admin::Desk, rooms: &crate::rooms::Rooms) -> Web {
     Web::new(access_admin::WebParts {
         desk,
-        operators: rooms
-            .directory
-            .operators(ground_directory::operator::Options::default()),
+        operators: rooms.operators.clone(),
         world: rooms.ledger.world().clone(),
         settings: rooms.settings.clone(),
     })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ground_store::{Sql, StoreError, Unit};
+use ground_store::{Row, Sql, StoreError, Unit};
 use ground_world::Time;
 
 use super::{Admitted, Name, Operators, Rights, Token, read_name, read_rights, token, totp};
@@ -83,7 +83,7 @@ struct Known {
     rights: Rights,
 }
 
-const KNOWN: &str = "SELECT name, password, totp, totp_step, rights FROM operator WHERE name = $1";
+const KNOWN: &str = "SELECT password, totp, totp_step, rights FROM operator WHERE name = $1";
 
 /// The operator is still the one whose password and code were checked, and the code was not used meanwhile.
 const STILL_THE_SAME: Sql = Sql::new(
@@ -194,7 +194,7 @@ impl Operators {
             self.idle_since(now).into(),
         ];
         let rows = self.read(LIST, values).await?;
-        let session = |row: &ground_store::Row| {
+        let session = |row: &Row| {
             let idle_end = row.int(1)?.saturating_add(millis(self.options.idle));
             Ok(ListedSession {
                 created_at: Time::from_millis(row.int(0)?),
@@ -212,13 +212,13 @@ impl Operators {
             return Ok(None);
         };
         let rows = self.read(KNOWN, vec![name.as_str().into()]).await?;
-        let known = |row: &ground_store::Row| {
+        let known = |row: &Row| {
             Ok(Known {
                 name,
-                password: row.text(1)?.into(),
-                totp: row.text(2)?.to_owned(),
-                totp_step: row.int(3)?,
-                rights: read_rights(row.text(4)?)?,
+                password: row.text(0)?.into(),
+                totp: row.text(1)?.to_owned(),
+                totp_step: row.int(2)?,
+                rights: read_rights(row.text(3)?)?,
             })
         };
         rows.first().map(known).transpose()

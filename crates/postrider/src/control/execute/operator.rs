@@ -5,7 +5,7 @@ use ground_directory::operator::{
     Change, ListedApiToken, ListedOperator, ListedSession, Name, Rights,
 };
 use path_ledger::{Doer, EventKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wire_message::Time;
 
 use super::Answered;
@@ -38,26 +38,35 @@ pub(super) async fn look(rooms: &Rooms, at: OperatorView) -> Answered {
 }
 
 pub(super) async fn change(rooms: &Rooms, by: &str, change: OperatorChange) -> Answered {
-    let (change, told_once) = wanted(rooms, by, change)?;
-    let sentence = change.to_string();
+    let change = wanted(rooms, by, change)?;
     // In the same transaction: there is no change without its record.
-    let record = rooms
-        .ledger
-        .record_unit(EventKind::DirectoryChanged, Doer::Person, by, &sentence);
+    let (kind, detail) = (EventKind::DirectoryChanged, change.to_string());
+    let record = rooms.ledger.record_unit(kind, Doer::Person, by, &detail);
     let applied = rooms.operators.apply(&change, record).await;
     applied.map_err(refused)?;
-    let mut fact = Map::from_iter([("done".to_owned(), sentence.into())]);
-    fact.extend(told_once);
-    shown(fact.into())
+    shown(done(rooms, &change))
 }
 
-/// The operators' own words for a change, and what its answer tells beside that it was made.
-fn wanted(
-    rooms: &Rooms,
-    by: &str,
-    change: OperatorChange,
-) -> Result<(Change, Map<String, Value>), Answer> {
-    let mut told = Map::new();
+/// What was done, and what is told this once.
+fn done(rooms: &Rooms, change: &Change) -> Value {
+    let done = change.to_string();
+    if let Change::AddToken { token, .. } = change {
+        return json!({ "done": done, "token": token.text() });
+    }
+    let Change::OfferTotp { name, secret } = change else {
+        return json!({ "done": done });
+    };
+    let issuer = format!("Postrider {}", rooms.settings.borrow().server.hostname);
+    json!({
+        "done": done,
+        "uri": secret.uri(&issuer, name),
+        "secret": secret.text(),
+        "next": format!("give the code it shows, now or with: postrider operator totp {name} --code CODE"),
+    })
+}
+
+/// The operators' own words for a change.
+fn wanted(rooms: &Rooms, by: &str, change: OperatorChange) -> Result<Change, Answer> {
     let change = match change {
         OperatorChange::Add {
             name,
@@ -77,18 +86,10 @@ fn wanted(
             name: read(&name)?,
             rights: read_rights(&rights)?,
         },
-        OperatorChange::TotpOffer { name } => {
-            let name = read(&name)?;
-            let secret = rooms.operators.new_totp_secret().map_err(refused)?;
-            let issuer = format!("Postrider {}", rooms.settings.borrow().server.hostname);
-            told.insert("uri".to_owned(), secret.uri(&issuer, &name).into());
-            told.insert("secret".to_owned(), secret.text().into());
-            let next = format!(
-                "give the code it shows, now or with: postrider operator totp {name} --code CODE"
-            );
-            told.insert("next".to_owned(), next.into());
-            Change::OfferTotp { name, secret }
-        }
+        OperatorChange::TotpOffer { name } => Change::OfferTotp {
+            name: read(&name)?,
+            secret: rooms.operators.new_totp_secret().map_err(refused)?,
+        },
         OperatorChange::TotpConfirm { name, code } => Change::ConfirmTotp {
             name: read(&name)?,
             code,
@@ -99,20 +100,16 @@ fn wanted(
             name,
             rights,
             lifetime,
-        } => {
-            let token = rooms.operators.new_api_token().map_err(refused)?;
-            told.insert("token".to_owned(), token.text().into());
-            Change::AddToken {
-                name: read(&name)?,
-                token,
-                rights: read_rights(&rights)?,
-                by: by.to_owned(),
-                expires_at: lifetime.map(|millis| after(rooms, millis)),
-            }
-        }
+        } => Change::AddToken {
+            name: read(&name)?,
+            token: rooms.operators.new_api_token().map_err(refused)?,
+            rights: read_rights(&rights)?,
+            by: by.to_owned(),
+            expires_at: lifetime.map(|millis| after(rooms, millis)),
+        },
         OperatorChange::TokenRemove { name } => Change::RemoveToken { name: read(&name)? },
     };
-    Ok((change, told))
+    Ok(change)
 }
 
 /// So many milliseconds from now.
