@@ -15,6 +15,7 @@ mod schema;
 mod server;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -27,15 +28,18 @@ use ground_directory::operator::Right;
 use serde_json::{Value, json};
 
 pub(crate) use look::filter;
-pub(crate) use problem::Problem;
-use route::{Asked, Gives};
-pub(crate) use route::{Method, Route};
+pub(crate) use problem::{PROBLEM, Problem};
+use route::Asked;
+pub(crate) use route::{Gives, Method, Route};
 
 use crate::web::{Web, Who};
 use crate::{Answer, Question, Request};
 
 /// Where the routes start.
 pub(crate) const ROOT: &str = "/api/v1";
+
+/// How long a body may take: a large message on a slow line.
+const BODY: Duration = Duration::from_secs(600);
 
 /// Octets of a body that is no message.
 const BODY_MAX: usize = 1 << 20;
@@ -139,7 +143,9 @@ async fn serve(web: &Web, who: &Who, route: &Route, came: Came) -> Result<Respon
         route::Body::Message => message_max(web),
         route::Body::None | route::Body::Json(_) => BODY_MAX,
     };
-    let body = read_body(route, &came.headers, came.body, most).await?;
+    let reading = read_body(route, &came.headers, came.body, most);
+    let body = web.world().clock.timeout(BODY, reading).await;
+    let body = body.map_err(|late| Problem::asker(format!("the body did not come: {late}")))??;
     let asked = Asked {
         route,
         values: &values,

@@ -10,6 +10,7 @@
 
 mod api;
 mod bulk;
+pub mod client;
 pub mod explain;
 mod live;
 pub mod metrics;

@@ -1,6 +1,7 @@
 //! The doors of the administration, asked as browsers and programs ask; the binary behind them is played.
 
 mod api;
+mod client;
 mod login;
 mod pages;
 mod rights;

@@ -16,6 +16,7 @@ use axum::Router;
 use ground_directory::operator::Operators;
 use ground_settings::{Protocol, Settings};
 use ground_world::World;
+use ground_world::net::Stream;
 use path_accept::{Guard, Host};
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ pub(crate) use door::Leaving;
 #[cfg(test)]
 pub(crate) use door::Way;
 pub(crate) use login::{enter, form, leave};
-pub(crate) use who::{Came, Who};
+pub(crate) use who::{BY, Came, Who};
 
 use crate::live::Pace;
 use crate::{Answer, Request, api, pages};
@@ -82,6 +83,11 @@ impl Web {
             let (web, router) = (web.clone(), router.clone());
             Box::pin(async move { door::receive(&web, router, guest).await })
         })
+    }
+
+    /// Talks with whoever has opened the control socket: its owner, who may do everything.
+    pub async fn receive_owner(&self, stream: Stream) {
+        door::receive_owner(self, self.router(), stream).await;
     }
 
     pub(crate) fn router(&self) -> Router {

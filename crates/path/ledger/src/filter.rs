@@ -419,10 +419,11 @@ fn age_text(age: Duration) -> String {
     })
 }
 
-/// As the command line writes it: what is recorded with an act.
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = self.ids.iter().map(ToString::to_string);
+impl Filter {
+    /// Its conditions, each by the name and as the value that [`Filter::set`] takes.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<(&'static str, String)> {
+        let ids = self.ids.iter().map(|id| ("id", id.to_string()));
         let options = [
             ("state", self.state.map(|state| state.word().to_owned())),
             ("next-hop", self.next_hop.clone()),
@@ -434,18 +435,30 @@ impl fmt::Display for Filter {
                 "due-before",
                 self.due_before.map(|moment| moment.to_string()),
             ),
-            (
-                "reply-contains",
-                self.reply_contains.as_ref().map(|part| format!("{part:?}")),
-            ),
+            ("reply-contains", self.reply_contains.clone()),
             ("node", self.node.clone()),
             ("limit", self.limit.map(|limit| limit.to_string())),
             ("after", self.after.map(|after| after.to_string())),
         ];
         let options = options
             .into_iter()
-            .filter_map(|(name, value)| value.map(|value| format!("--{name} {value}")));
-        let words: Vec<String> = ids.chain(options).collect();
+            .filter_map(|(name, value)| value.map(|value| (name, value)));
+        ids.chain(options).collect()
+    }
+}
+
+/// As the command line writes it: what is recorded with an act.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self
+            .conditions()
+            .into_iter()
+            .map(|condition| match condition {
+                ("id", value) => value,
+                ("reply-contains", value) => format!("--reply-contains {value:?}"),
+                (name, value) => format!("--{name} {value}"),
+            });
+        let words: Vec<String> = words.collect();
         if words.is_empty() {
             return f.write_str("everything in transit");
         }

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use access_admin::client;
 use ground_world::World;
 use ground_world::net::{ConnectError, Stream};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper::header::CONTENT_TYPE;
+use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::io::BufReader;
 
-use super::{Answer, Request, execute, framing};
+use super::{Answer, Request, execute};
 use crate::config::Config;
 use crate::rooms::{self, Rooms, RoomsError};
 
@@ -63,15 +67,31 @@ fn socket_answers_later(socket: &std::path::Path) -> bool {
 }
 
 async fn talk(world: &World, stream: Stream, request: &Request) -> Result<Answer, String> {
-    let mut stream = BufReader::new(stream);
-    let talking = async {
-        framing::send(&mut stream, request, &request.content).await?;
-        framing::receive::<Answer>(&mut stream).await
+    let sent = client::written(request)?;
+    let asking = async {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let talking = async {
+            let (head, content) = sent.request.clone().into_parts();
+            let request = hyper::Request::from_parts(head, Full::new(content));
+            let (head, body) = sender.send_request(request).await?.into_parts();
+            Ok::<_, hyper::Error>((head, body.collect().await?.to_bytes()))
+        };
+        // The connection moves what the talk waits for, and may end before that has been read.
+        tokio::pin!(connection, talking);
+        tokio::select! {
+            told = &mut talking => told,
+            ended = &mut connection => {
+                ended?;
+                talking.await
+            }
+        }
     };
-    let answer = world.clock.timeout(ANSWER, talking).await;
-    let answer = answer.map_err(|late| late.to_string())?;
-    match answer.map_err(|error| error.to_string())? {
-        Some((answer, content)) => Ok(answer.with_content(content)),
-        None => Err("it closed the connection; it may be stopping, ask again".to_owned()),
-    }
+    let told = world.clock.timeout(ANSWER, asking).await;
+    let told = told.map_err(|late| late.to_string())?;
+    let (head, content) = told.map_err(|error| {
+        format!("it closed the connection ({error}); it may be stopping, ask again")
+    })?;
+    let media = head.headers.get(CONTENT_TYPE);
+    let media = media.and_then(|media| media.to_str().ok()).unwrap_or("");
+    sent.read(head.status.as_u16(), media, content)
 }

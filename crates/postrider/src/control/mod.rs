@@ -1,11 +1,10 @@
 //! What can be asked of a Postrider, and its answers.
 //!
-//! A request is one line of JSON, followed by the octets it announces (a message to send); so is an answer (a message to
-//! read). Over the socket in the data directory only its owner can ask: the socket's mode is 0600.
+//! The socket in the data directory speaks the HTTP API of the administration. Only its owner can ask there: the socket's mode
+//! is 0600.
 
 mod ask;
 mod execute;
-mod framing;
 mod serve;
 
 pub use access_admin::{

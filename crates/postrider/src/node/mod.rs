@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access_admin::PACE_PULSE;
+use access_admin::{PACE_PULSE, Web};
 use ground_settings::{Endpoint, Settings};
 use ground_store::Store;
 use ground_world::World;
@@ -165,7 +165,7 @@ async fn furnish(
     stop: &CancellationToken,
     apart: &Apart<'_>,
     tasks: &mut Vec<Kept>,
-) -> Result<(Desk, Queue), NodeError> {
+) -> Result<(Desk, Queue, Web), NodeError> {
     let (world, folder, settings) = (parts.world, parts.folder, Arc::new(parts.settings));
     let data = settings.data_directory(&folder);
     let certificates = Certificates {
@@ -237,10 +237,11 @@ async fn furnish(
     tasks.push(apart.supervisor.keep("web desk", web::PULSE, move |pulse| {
         web::answer(answers.clone(), questions.clone(), pulse)
     }));
+    let pace = door.clone();
     tasks.push(apart.supervisor.keep("pace", PACE_PULSE, move |pulse| {
-        door.clone().keep_pace(pulse)
+        pace.clone().keep_pace(pulse)
     }));
-    Ok((desk, queue))
+    Ok((desk, queue, door))
 }
 
 impl Node {
@@ -262,17 +263,11 @@ impl Node {
             supervisor: &supervisor,
             pool: &pool,
         };
-        let (desk, queue) = furnish(parts, &stop, &apart, &mut tasks).await?;
+        let (desk, queue, door) = furnish(parts, &stop, &apart, &mut tasks).await?;
         if let Some(listener) = control {
-            let (desk, listener) = (desk.clone(), Arc::new(listener));
-            let serve = move |pulse| {
-                let desk = desk.clone();
-                let answer = move |request| {
-                    let desk = desk.clone();
-                    async move { desk.execute(request).await }
-                };
-                control::serve(listener.clone(), world.clone(), answer, pulse)
-            };
+            let listener = Arc::new(listener);
+            let serve =
+                move |pulse| control::serve(listener.clone(), world.clone(), door.clone(), pulse);
             tasks.push(supervisor.keep("control socket", control::PULSE, serve));
         }
         Ok(Self {

@@ -6,6 +6,9 @@ use serde_json::json;
 
 use crate::Mover;
 
+/// The media type of a refusal.
+pub(crate) const PROBLEM: &str = "application/problem+json";
+
 /// A refusal: its status, and whose move it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -48,7 +51,7 @@ impl IntoResponse for Problem {
         });
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
-        let media = HeaderValue::from_static("application/problem+json");
+        let media = HeaderValue::from_static(PROBLEM);
         headers.insert(header::CONTENT_TYPE, media);
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");

@@ -17,6 +17,20 @@ struct Why {
     reason: String,
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    /// By how much.
+    millis: u64,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    /// By how much, forward or back.
+    millis: i64,
+}
+
 fn drain(asked: &Asked<'_>, draining: bool) -> Result<Question, Problem> {
     let Why { reason } = asked.json()?;
     Ok(Question::Drain {
@@ -75,6 +89,30 @@ pub(super) const ROUTES: &[Route] = &[
             "selftest",
             "The server tests itself end to end: every listener, and a message through it.",
             |_| Ok(Question::Selftest),
+        )
+    },
+    Route {
+        body: Body::Json(schema::of::<Advance>),
+        ..post(
+            "/clock/advance",
+            "clockAdvance",
+            "The clock of a server under test moves on.",
+            |asked| {
+                let Advance { millis } = asked.json()?;
+                Ok(Question::ClockAdvance { millis })
+            },
+        )
+    },
+    Route {
+        body: Body::Json(schema::of::<Step>),
+        ..post(
+            "/clock/step",
+            "clockStep",
+            "The wall clock of a server under test is stepped, and no time passes.",
+            |asked| {
+                let Step { millis } = asked.json()?;
+                Ok(Question::ClockStep { millis })
+            },
         )
     },
     post("/reload", "reload", "The settings are read again.", |_| {

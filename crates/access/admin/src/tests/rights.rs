@@ -24,6 +24,7 @@ fn plausible(
         "operatorRights" => r#"{"rights":"view"}"#,
         "totpConfirm" => r#"{"code":"1"}"#,
         "tokenAdd" => r#"{"name":"x","rights":"view"}"#,
+        "clockAdvance" | "clockStep" => r#"{"millis":1}"#,
         "hopPause" => r#"{"until":"2h","reason":"x"}"#,
         "aliasAdd" => r#"{"address":"a@x.test","targets":["b@x.test"]}"#,
         "preview" => r#"{"filter":{"all":true}}"#,

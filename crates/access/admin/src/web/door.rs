@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::Extensions;
 use ground_settings::ListenerTls;
+use ground_world::net::Stream;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -34,6 +35,17 @@ pub(crate) struct Way {
     pub(crate) peer: Option<std::net::SocketAddr>,
     /// Whether nobody between can read it.
     pub(crate) wire: Wire,
+    /// By which door.
+    pub(crate) door: Door,
+}
+
+/// By which door somebody comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// A listener's: whoever comes must say who he is.
+    Listener,
+    /// The control socket, which only its owner can open.
+    Own,
 }
 
 /// Whether the connection is encrypted.
@@ -45,10 +57,19 @@ pub(crate) enum Wire {
 
 #[cfg(test)]
 impl Way {
+    pub(crate) fn own() -> Self {
+        Self {
+            peer: None,
+            wire: Wire::Encrypted,
+            door: Door::Own,
+        }
+    }
+
     pub(crate) fn clear(peer: std::net::SocketAddr) -> Self {
         Self {
             peer: Some(peer),
             wire: Wire::Clear,
+            door: Door::Listener,
         }
     }
 }
@@ -66,8 +87,23 @@ pub(super) async fn receive(web: &Web, router: Router, guest: Guest) {
     let way = Way {
         peer: guest.peer,
         wire,
+        door: Door::Listener,
     };
-    let leaving = Leaving(guest.leave.clone());
+    talk(web, router, guest.stream, way, guest.leave).await;
+}
+
+/// Talks with whoever has opened the control socket.
+pub(super) async fn receive_owner(web: &Web, router: Router, stream: Stream) {
+    let way = Way {
+        peer: None,
+        wire: Wire::Encrypted,
+        door: Door::Own,
+    };
+    talk(web, router, stream, way, CancellationToken::new()).await;
+}
+
+async fn talk(web: &Web, router: Router, stream: Stream, way: Way, leave: CancellationToken) {
+    let leaving = Leaving(leave.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(axum::body::Body::new);
         let extensions: &mut Extensions = request.extensions_mut();
@@ -82,12 +118,12 @@ pub(super) async fn receive(web: &Web, router: Router, guest: Guest) {
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_MAX)
         .max_headers(FIELDS_MAX);
-    let connection = builder.serve_connection(TokioIo::new(guest.stream), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = guest.leave.cancelled() => {
+        () = leave.cancelled() => {
             connection.as_mut().graceful_shutdown();
             match web.world().clock.timeout(GRACE, connection).await {
                 Ok(ended) => ended,
@@ -96,6 +132,6 @@ pub(super) async fn receive(web: &Web, router: Router, guest: Guest) {
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, peer = ?guest.peer, "an HTTP connection broke off");
+        tracing::debug!(%error, peer = ?way.peer, "an HTTP connection broke off");
     }
 }

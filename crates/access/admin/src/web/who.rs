@@ -2,11 +2,11 @@
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use ground_directory::operator::{Admitted, Right, Rights};
 
 use super::Web;
-use super::door::{Way, Wire};
+use super::door::{Door, Way, Wire};
 use crate::api::Problem;
 use crate::{Answer, Mover, Question, Request};
 
@@ -30,7 +30,12 @@ pub(crate) enum Came {
     Session { token: String, word: String },
     /// By an API token.
     Token,
+    /// By the control socket, which is its owner's.
+    Socket,
 }
+
+/// The field in which whoever owns the control socket says who he is, percent-encoded.
+pub(crate) const BY: &str = "x-postrider-by";
 
 impl Wire {
     pub(super) const fn cookie(self) -> &'static str {
@@ -82,14 +87,14 @@ impl Who {
     pub(crate) fn word(&self) -> &str {
         match &self.came {
             Came::Session { word, .. } => word,
-            Came::Token => "",
+            Came::Token | Came::Socket => "",
         }
     }
 
     /// Whether a change was meant: no page of somebody else's can know the word, and no browser sends a token by itself.
     pub(crate) fn meant(&self, word: Option<&str>) -> Result<(), Problem> {
         match &self.came {
-            Came::Token => Ok(()),
+            Came::Token | Came::Socket => Ok(()),
             Came::Session { word: own, .. } if word == Some(own.as_str()) => Ok(()),
             Came::Session { .. } => Err(Problem::new(
                 StatusCode::FORBIDDEN,
@@ -129,7 +134,24 @@ fn way(parts: &Parts) -> Way {
     found.unwrap_or(Way {
         peer: None,
         wire: Wire::Clear,
+        door: Door::Listener,
     })
+}
+
+/// Whoever owns the control socket may do everything, under the name he gives.
+fn owner(headers: &HeaderMap) -> Who {
+    let given = headers.get(BY).map(HeaderValue::as_bytes);
+    let given = form_urlencoded::parse(given.unwrap_or_default()).next();
+    let name = given.map_or_else(String::new, |(name, _)| name.into_owned());
+    Who {
+        name: if name.is_empty() {
+            "operator".to_owned()
+        } else {
+            name
+        },
+        rights: Rights::ALL,
+        came: Came::Socket,
+    }
 }
 
 /// Who it is, if anybody.
@@ -143,6 +165,9 @@ async fn find(parts: &Parts, web: &Web) -> Result<Option<Who>, Problem> {
         let why = format!("who you are cannot be found out now: {error}");
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, Mover::Time, why)
     };
+    if way(parts).door == Door::Own {
+        return Ok(Some(owner(&parts.headers)));
+    }
     if let Some(token) = bearer(&parts.headers) {
         let found = web.operators().api_token(token).await.map_err(unknown)?;
         return Ok(found.map(|admitted| who(admitted, Came::Token)));
