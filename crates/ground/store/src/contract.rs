@@ -50,10 +50,11 @@ macro_rules! cases {
 }
 
 /// All cases.
-pub const CASES: [Case; 36] = cases![
+pub const CASES: [Case; 37] = cases![
     writes::every_type_of_value_comes_back_as_it_was,
     writes::parameters_are_known_by_their_number_not_their_order,
     writes::returning_gives_rows_and_changes_are_counted,
+    writes::every_unit_that_is_committed_is_counted_and_so_is_each_commit,
     writes::a_statement_with_the_wrong_number_of_values_is_refused,
     writes::a_unit_is_stored_whole_or_not_at_all,
     writes::a_conflict_leaves_its_neighbours_untouched,

@@ -29,6 +29,7 @@ pub mod contract;
 mod error;
 mod faults;
 mod line;
+mod measure;
 mod migration;
 mod postgres;
 mod row;
@@ -38,6 +39,7 @@ mod unit;
 
 pub use error::{Expectation, StoreError};
 pub use faults::Faults;
+pub use measure::{Buckets, Commits, Histogram};
 pub use row::{Row, Value};
 pub use unit::{Done, Expect, Query, Sql, Statement, Unit};
 
@@ -119,6 +121,7 @@ struct Shared {
     world: World,
     faults: Faults,
     large_bodies: LargeBodies,
+    commits: Arc<Commits>,
 }
 
 enum Engine {
@@ -142,16 +145,17 @@ impl Store {
     /// [`StoreError::Unfit`] for an URL nobody knows, a database of something else, of a newer program or with another past;
     /// otherwise what the disk said.
     pub async fn open(url: &str, options: Options, world: &World) -> Result<Self, StoreError> {
+        let commits = Arc::<Commits>::default();
         let (engine, large_bodies) = if let Some(path) = url.strip_prefix("sqlite:") {
-            let (engine, bodies) = sqlite::open(path, &options, world).await?;
+            let (engine, bodies) = sqlite::open(path, &options, world, &commits).await?;
             (Engine::Sqlite(engine), bodies)
         } else if postgres::is_meant(url) {
-            let engine = postgres::Postgres::open(url, &options, world).await?;
+            let engine = postgres::Postgres::open(url, &options, world, &commits).await?;
             (Engine::Postgres(engine), LargeBodies::Rows)
         } else {
             return Err(nobodys(url));
         };
-        Ok(Self::around(engine, large_bodies, options, world))
+        Ok(Self::around(engine, large_bodies, options, world, commits))
     }
 
     /// Opens the store that `url` names for reading only: nothing is made there, nothing is brought up to date, and every write
@@ -169,10 +173,22 @@ impl Store {
         } else {
             return Err(nobodys(url));
         };
-        Ok(Self::around(engine, large_bodies, options, world))
+        Ok(Self::around(
+            engine,
+            large_bodies,
+            options,
+            world,
+            Arc::default(),
+        ))
     }
 
-    fn around(engine: Engine, large_bodies: LargeBodies, options: Options, world: &World) -> Self {
+    fn around(
+        engine: Engine,
+        large_bodies: LargeBodies,
+        options: Options,
+        world: &World,
+        commits: Arc<Commits>,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 engine,
@@ -180,6 +196,7 @@ impl Store {
                 world: world.clone(),
                 faults: Faults::default(),
                 large_bodies,
+                commits,
             }),
             lane: Lane::Shared,
         }
@@ -265,6 +282,12 @@ impl Store {
             Ok(answer) => answer,
             Err(late) => Err(StoreError::Unavailable(format!("a query was {late}"))),
         }
+    }
+
+    /// What this process has committed.
+    #[must_use]
+    pub fn commits(&self) -> &Commits {
+        &self.shared.commits
     }
 
     /// Whether other nodes may have the same rows.

@@ -23,7 +23,7 @@ use ground_world::World;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::line::{self, Answer, GroupBounds};
-use crate::{Lane, Options, Query, Row, StoreError, Unit};
+use crate::{Commits, Lane, Options, Query, Row, StoreError, Unit};
 use bell::Bell;
 use dialer::{Dialer, Role};
 use dust::Broom;
@@ -58,6 +58,7 @@ impl Postgres {
         url: &str,
         options: &Options,
         world: &World,
+        commits: &Arc<Commits>,
     ) -> Result<Self, StoreError> {
         let server = Server::parse(url)?;
         let dialer = Arc::new(Dialer::new(server, options, world).await?);
@@ -78,6 +79,7 @@ impl Postgres {
             unfolded: 0,
             folds: 0,
             broom: Broom::with(&dialer, world),
+            commits: commits.clone(),
         };
         tokio::spawn(writer.serve(write_jobs));
         readers::start(&dialer, options.readers, options.rows_per_query, read_jobs);

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::bodies::LargeBodies;
 use crate::line::{self, GroupBounds};
-use crate::{Done, Lane, Options, Query, Row, StoreError, Unit};
+use crate::{Commits, Done, Lane, Options, Query, Row, StoreError, Unit};
 use checkpoint::{Bounds, Checkpoints};
 use connection::{Connection, Role};
 use inline::Inline;
@@ -25,7 +25,7 @@ use inline::Inline;
 /// The database.
 pub(crate) enum Sqlite {
     Threads(Threads),
-    Inline(Inline),
+    Inline(Box<Inline>),
 }
 
 /// The lines of the engine's threads.
@@ -41,10 +41,11 @@ pub(crate) async fn open(
     path: &str,
     options: &Options,
     world: &World,
+    commits: &Arc<Commits>,
 ) -> Result<(Sqlite, LargeBodies), StoreError> {
     if path == ":memory:" {
-        let engine = Inline::private(options, world)?;
-        return Ok((Sqlite::Inline(engine), LargeBodies::Nowhere));
+        let engine = Inline::private(options, world, commits)?;
+        return Ok((Sqlite::Inline(Box::new(engine)), LargeBodies::Nowhere));
     }
     if path.is_empty() {
         return Err(StoreError::Unfit("sqlite: needs a path".into()));
@@ -56,9 +57,9 @@ pub(crate) async fn open(
         .create_folder(&bodies)
         .await
         .map_err(|error| crate::bodies::trouble(&bodies, &error))?;
-    let engine = match Inline::simulated(&file, options, world)? {
-        Some(inline) => Sqlite::Inline(inline),
-        None => Sqlite::Threads(Threads::start(&file, options, world).await?),
+    let engine = match Inline::simulated(&file, options, world, commits)? {
+        Some(inline) => Sqlite::Inline(Box::new(inline)),
+        None => Sqlite::Threads(Threads::start(&file, options, world, commits).await?),
     };
     Ok((engine, LargeBodies::Folder(bodies)))
 }
@@ -71,8 +72,8 @@ pub(crate) async fn look(
 ) -> Result<(Sqlite, LargeBodies), StoreError> {
     let file = PathBuf::from(path);
     let bodies = LargeBodies::Folder(PathBuf::from(format!("{path}-bodies")));
-    if let Some(inline) = Inline::simulated(&file, options, world)? {
-        return Ok((Sqlite::Inline(inline), bodies));
+    if let Some(inline) = Inline::simulated(&file, options, world, &Arc::default())? {
+        return Ok((Sqlite::Inline(Box::new(inline)), bodies));
     }
     match world.disk.open(&file).await {
         Ok(_) => {}
@@ -116,7 +117,12 @@ impl Sqlite {
 }
 
 impl Threads {
-    async fn start(file: &Path, options: &Options, world: &World) -> Result<Self, StoreError> {
+    async fn start(
+        file: &Path,
+        options: &Options,
+        world: &World,
+        commits: &Arc<Commits>,
+    ) -> Result<Self, StoreError> {
         let (writes, write_jobs) = mpsc::channel(options.waiting.max(1));
         let (reads, read_jobs) = mpsc::channel(options.waiting.max(1));
         let panic_next = Arc::new(AtomicBool::new(false));
@@ -131,6 +137,8 @@ impl Threads {
             now_millis: world.clock.now().as_millis(),
             panic_next: Arc::clone(&panic_next),
             checkpoints: Checkpoints::start(file.to_owned(), bounds)?,
+            clock: world.clock.clone(),
+            commits: commits.clone(),
             room: writer::Room {
                 disk: world.disk.clone(),
                 runtime: tokio::runtime::Handle::current(),

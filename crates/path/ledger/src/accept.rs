@@ -203,9 +203,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Tells whoever waits that reports were stored.
+    /// Tells whoever waits that reports were stored, and counts them.
     pub(crate) fn notices_stored(&self, notices: &[NewMessage]) {
         for notice in notices {
+            self.book.counts.accepted(notice.envelope.origin);
             self.recipients_stored(&notice.recipients);
         }
     }
@@ -382,10 +383,13 @@ impl Ledger {
         }
     }
 
-    /// What memory may know after the commit: hints and a cached body, no truth.
+    /// What memory may know after the commit: hints, counts and a cached body, no truth.
     fn accepted(&self, recipients: &[Recipient], composed: &Composed) {
+        let message = &composed.message;
+        self.book.counts.accepted(message.envelope.origin);
         let mut read_soon = false;
         for recipient in recipients {
+            self.count_end(message.id, recipient.state);
             match (recipient.state, &recipient.next_hop) {
                 (State::Queued, Some(next_hop)) => {
                     read_soon = true;
@@ -409,9 +413,7 @@ impl Ledger {
                 ) => {}
             }
         }
-        if let (true, Some(content), Some(body)) =
-            (read_soon, &composed.inline, composed.message.body)
-        {
+        if let (true, Some(content), Some(body)) = (read_soon, &composed.inline, message.body) {
             self.book.fresh_bodies.put(body, content.clone());
         }
     }

@@ -1,13 +1,13 @@
-//! How old what waits is: for each next hop, how many recipients of which age.
+//! How old what waits is: for each next hop, how many recipients of which age; and the oldest of each state.
 //!
-//! Counted from the tally, which has them by the clock hour of their acceptance: ages are whole clock hours, and it costs what
-//! hops and hours cost, however many recipients wait.
+//! Ages are counted from the tally, which has them by the clock hour of their acceptance: they are whole clock hours, and it
+//! costs what hops and hours cost, however many recipients wait.
 
 use serde::{Deserialize, Serialize};
 use wire_message::Time;
 
 use crate::columns::Columns;
-use crate::{Ledger, LedgerError};
+use crate::{Ledger, LedgerError, State};
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +32,18 @@ pub struct AgeLine {
 const HOURS: &str = "SELECT next_hop, hour, CAST(sum(n) AS BIGINT) FROM tally GROUP BY next_hop, hour ORDER BY next_hop";
 
 const HOUR_MILLIS: i64 = 3_600_000;
+
+/// Ids are ordered by time, and an index has each state's in their order; the queue's hop by hop, of which only those with
+/// mail of the oldest hour are looked at.
+const OLDEST: &str = "SELECT state, accepted_at FROM recipient WHERE id IN (\
+       (SELECT id FROM recipient WHERE finished_at IS NULL AND next_hop = '' AND state = 'categorizing' ORDER BY id LIMIT 1), \
+       (SELECT min(first) FROM (SELECT \
+          (SELECT id FROM recipient WHERE finished_at IS NULL AND next_hop = old.next_hop AND state = 'queued' \
+             ORDER BY next_hop, id LIMIT 1) AS first \
+          FROM (SELECT DISTINCT next_hop FROM tally WHERE state = 'queued' AND n > 0 \
+             AND hour = (SELECT min(hour) FROM tally WHERE state = 'queued' AND n > 0)) AS old) AS firsts), \
+       (SELECT min(id) FROM recipient WHERE state = 'in_flight'), \
+       (SELECT min(id) FROM recipient WHERE state = 'held'))";
 
 impl Ledger {
     /// The ages of all that waits, first together, then for each next hop by name.
@@ -58,6 +70,23 @@ impl Ledger {
         }
         lines.insert(0, total);
         Ok(lines)
+    }
+}
+
+impl Ledger {
+    /// When the oldest recipient of each state that is not final was accepted; states in which none is are left out.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn oldest(&self) -> Result<Vec<(State, Time)>, LedgerError> {
+        let rows = self.read(OLDEST, Vec::new()).await?;
+        let mut oldest = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut columns = Columns::of(row);
+            oldest.push((columns.word("a state", State::from_word)?, columns.time()?));
+        }
+        oldest.sort_unstable();
+        Ok(oldest)
     }
 }
 

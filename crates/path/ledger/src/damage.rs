@@ -7,7 +7,7 @@
 use ground_store::{Sql, StoreError, Unit, Value};
 
 use crate::event::EventKind;
-use crate::{Ledger, LedgerError, RecipientId};
+use crate::{Ledger, LedgerError, MessageId, RecipientId, State};
 
 #[cfg(test)]
 mod tests;
@@ -78,12 +78,20 @@ const NO_NOTICE: Sql = Sql::new(
 const OF_HOP: &str =
     "SELECT id FROM recipient WHERE state = 'queued' AND next_hop = $1 ORDER BY id LIMIT $2";
 
+/// The place of [`END`] in the unit that treats a row.
+const ENDED: usize = 1;
+
 impl Ledger {
     /// Treats a row that cannot be read. Says how many were: 0 when the book did not take it; it is found again then.
     pub(crate) async fn damaged(&self, id: RecipientId, error: &StoreError) -> u64 {
         tracing::error!(recipient = %id, %error, "it cannot be read");
         match self.store().write(self.damage_unit(id, error)).await {
-            Ok(_) => 1,
+            Ok(done) => {
+                if let Some(1..) = done.changed.get(ENDED) {
+                    self.count_end(MessageId::from_key(id.key()), State::DeadLetter);
+                }
+                1
+            }
             Err(error) => {
                 tracing::error!(recipient = %id, %error, "it cannot be held either; trying again");
                 0

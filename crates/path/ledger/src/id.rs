@@ -157,6 +157,11 @@ pub(crate) const fn first_of(moment: Time) -> i64 {
     millis_of(moment).saturating_mul(1 << (SEQUENCE_BITS + NODE_BITS))
 }
 
+/// The moment of a key, to the millisecond.
+pub(crate) const fn made_at(key: i64) -> Time {
+    Time::from_millis(BEGINNING + (key >> (SEQUENCE_BITS + NODE_BITS)))
+}
+
 /// Makes ids, strictly increasing, whatever the clock does.
 #[derive(Debug)]
 pub(crate) struct IdSource {

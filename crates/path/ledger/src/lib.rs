@@ -23,7 +23,7 @@
 //! `listing`, `ages`, `trace`, `event`, `audit` and `inspect` show it, `search` finds messages by sender, recipient and
 //! Message-ID, `filter` says which rows, `operate` acts on them · `prune` ends history · `node` takes the epoch and shows that
 //! it lives, `neighbours` fences who does not · `handoff` and `wakeups` are hints in memory, and nothing but hints · `clock`
-//! tells the time of the book · `words` declares closed sets.
+//! tells the time of the book · `measure` counts what this node does · `words` declares closed sets.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
@@ -52,6 +52,7 @@ mod id;
 mod inspect;
 mod listing;
 mod lost;
+mod measure;
 #[cfg(test)]
 mod model_tests;
 mod neighbours;
@@ -90,6 +91,7 @@ pub use id::{EventId, IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
 pub use listing::{Listed, QueueLine, Stage, Totals};
 pub use lost::{LostClaims, POISONED};
+pub use measure::{Counted, Way};
 pub use neighbours::Neighbours;
 pub use node::{Heartbeat, NODE_LEASE, NodeState, NodeStatus, SILENCE};
 pub use operate::{Act, ActResult, Preview, PreviewRow, Return, Verb};
@@ -141,6 +143,7 @@ struct Book {
     fresh_bodies: FreshBodies,
     wakeups: Wakeups,
     faults: alarming::Faults,
+    counts: measure::Counts,
 }
 
 /// What was asked of the book and did not happen.
@@ -187,6 +190,7 @@ impl Ledger {
                 clock,
                 wakeups: Wakeups::default(),
                 faults: alarming::Faults::default(),
+                counts: measure::Counts::default(),
                 world,
             }),
             store,

@@ -220,11 +220,15 @@ impl Ledger {
         };
         for (claim, treated) in lost.iter().zip(treated) {
             let moved = done.changed.get(treated.place).copied().unwrap_or(0);
+            let next_hop = claim.next_hop.parse::<HopKey>();
+            if let (1.., Some(outcome), Ok(hop)) = (moved, treated.outcome, &next_hop) {
+                self.book.counts.attempt(hop.way(), outcome);
+            }
             match treated.becomes {
                 Becomes::Held => sum.held += moved,
                 Becomes::Queued => {
                     sum.queued += moved;
-                    if let Ok(next_hop) = claim.next_hop.parse() {
+                    if let Ok(next_hop) = next_hop {
                         self.wake_for(&next_hop);
                     }
                 }
@@ -279,6 +283,7 @@ impl Ledger {
         Treated {
             becomes,
             place: unit.statements().len() - 1,
+            outcome: verdict.outcome,
         }
     }
 
@@ -328,6 +333,8 @@ impl End<'_> {
 struct Treated {
     becomes: Becomes,
     place: usize,
+    /// Of the attempt nobody saw the end of.
+    outcome: Option<AttemptOutcome>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -318,6 +318,14 @@ impl Ledger {
             && self.book.clock.wall().as_millis() < life.until_wall.load(Ordering::Acquire)
     }
 
+    /// How long ago the last sign of life was given that the store has taken; a command gives none.
+    #[must_use]
+    pub fn sign_of_life_age(&self) -> Option<Duration> {
+        let until = self.book.life.until.load(Ordering::Acquire);
+        let given = (until > 0 && until < i64::MAX).then(|| Time::from_millis(until) - NODE_LEASE);
+        given.map(|at| self.lease_now().since(at))
+    }
+
     /// Whether this node takes new work: it lives, and nobody drains it.
     #[must_use]
     pub fn takes_work(&self) -> bool {

@@ -368,7 +368,12 @@ impl Ledger {
         let done = self.store().write(unit).await?;
         for (row, changed) in rows.iter().zip(done.changed.chunks(2)) {
             match changed.first() {
-                Some(1..) => result.done += 1,
+                Some(1..) => {
+                    result.done += 1;
+                    if let Act::Discard = act {
+                        self.count_end(row.id, State::Discarded);
+                    }
+                }
                 Some(0) | None => result.escaped.push(row.recipient_id),
             }
         }
@@ -471,11 +476,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let mut unit = Unit::new();
         for row in group {
-            let (state, kind) = if row.sender.is_empty() {
-                (State::DeadLetter, EventKind::DeadLetter)
-            } else {
-                (State::Returned, EventKind::Returned)
-            };
+            let (state, kind) = end_of(row);
             self.act_event(row, kind, actor, &mut unit);
             let at = self.now().as_millis();
             let who: [Value; 2] = [row.recipient_id.into(), row.state.into()];
@@ -492,6 +493,9 @@ impl Ledger {
             crate::Guarded::Done => {
                 result.done += group.len() as u64;
                 self.notices_stored(notices);
+                for row in group {
+                    self.count_end(row.id, end_of(row).0);
+                }
             }
             crate::Guarded::Escaped => {
                 result
@@ -518,6 +522,15 @@ impl Ledger {
             Act::Reroute { next_hop: None } => self.wake_categorizer(),
             Act::Hold | Act::Return { .. } | Act::Discard | Act::Export => {}
         }
+    }
+}
+
+/// Where a return leads, and what the history calls it: somebody can be told, or nobody.
+fn end_of(row: &PreviewRow) -> (State, EventKind) {
+    if row.sender.is_empty() {
+        (State::DeadLetter, EventKind::DeadLetter)
+    } else {
+        (State::Returned, EventKind::Returned)
     }
 }
 

@@ -176,7 +176,7 @@ impl Ledger {
         match self.write_guarded(unit).await? {
             Guarded::Escaped => Ok(RouteResult::Escaped),
             Guarded::Done => {
-                self.routed(&routed);
+                self.routed(&unrouted.recipient, &routed);
                 self.notices_stored(&notices);
                 Ok(RouteResult::Done)
             }
@@ -284,15 +284,18 @@ impl Ledger {
         event.write(self.new_key(), unit);
     }
 
-    fn routed(&self, routed: &Routed) {
+    fn routed(&self, recipient: &Recipient, routed: &Routed) {
+        let end = |state| self.count_end(recipient.message, state);
         match routed {
             Routed::Queued { next_hop } => self.wake_for(next_hop),
-            Routed::Expanded { children, .. } => self.recipients_stored(children),
-            Routed::Later { .. }
-            | Routed::Held { .. }
-            | Routed::Returned { .. }
-            | Routed::DeadLetter { .. }
-            | Routed::Discarded { .. } => {}
+            Routed::Expanded { children, .. } => {
+                end(State::Expanded);
+                self.recipients_stored(children);
+            }
+            Routed::Later { .. } | Routed::Held { .. } => {}
+            Routed::Returned { .. } => end(State::Returned),
+            Routed::DeadLetter { .. } => end(State::DeadLetter),
+            Routed::Discarded { .. } => end(State::Discarded),
         }
     }
 }

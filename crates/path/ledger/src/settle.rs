@@ -321,9 +321,18 @@ impl Ledger {
         );
     }
 
-    /// Tells whoever waits what can be done now.
+    /// Tells whoever waits what can be done now, and counts.
     fn settled(&self, settlement: &Settlement) {
         self.notices_stored(&settlement.notices);
+        for (_, step) in &settlement.steps {
+            if let Some(state) = step.end() {
+                self.count_end(settlement.message, state);
+            }
+            if let Some(attempt) = &settlement.attempt {
+                let (outcome, _) = told(step, attempt.outcome);
+                self.book.counts.attempt(settlement.next_hop.way(), outcome);
+            }
+        }
     }
 
     async fn not_ours(
@@ -347,6 +356,20 @@ impl Ledger {
             .map(|(id, _)| *id)
             .filter(|id| !ours.contains(id));
         Ok(lost.collect())
+    }
+}
+
+impl Step {
+    /// The final state it leads to, if it does.
+    const fn end(&self) -> Option<State> {
+        match self {
+            Step::Delivered { .. } => Some(State::Delivered),
+            Step::Relayed { .. } => Some(State::Relayed),
+            Step::Returned { .. } => Some(State::Returned),
+            Step::DeadLetter { .. } => Some(State::DeadLetter),
+            Step::Discarded { .. } => Some(State::Discarded),
+            Step::Deferred { .. } | Step::BackToQueue | Step::Held { .. } => None,
+        }
     }
 }
 

@@ -265,6 +265,7 @@ impl Ledger {
         for row in rows {
             self.sweep_row(row, &sweep, &mut unit)?;
         }
+        let ends = matches!(sweep, Sweep::Expire { .. } | Sweep::ReturnLate { .. });
         let notices = match sweep {
             Sweep::Expire { notices, .. }
             | Sweep::ReturnLate { notices, .. }
@@ -276,6 +277,9 @@ impl Ledger {
             Guarded::Escaped => Ok(Swept::Escaped),
             Guarded::Done => {
                 self.notices_stored(&notices);
+                for row in rows.iter().filter(|_| ends) {
+                    self.count_end(row.recipient.message, end_of(row));
+                }
                 Ok(Swept::Done)
             }
         }
@@ -340,12 +344,16 @@ impl Ledger {
     }
 
     fn end_of(&self, row: &DueRow, cause: &str) -> Vec<Value> {
-        let state = match row.envelope.sender {
-            ReversePath::Null => State::DeadLetter,
-            ReversePath::Address(_) => State::Returned,
-        };
         let at = self.now().as_millis();
-        vec![state.into(), at.into(), cause.into(), "watch".into()]
+        vec![end_of(row).into(), at.into(), cause.into(), "watch".into()]
+    }
+}
+
+/// Where a lifetime ends: somebody can be told, or nobody.
+fn end_of(row: &DueRow) -> State {
+    match row.envelope.sender {
+        ReversePath::Null => State::DeadLetter,
+        ReversePath::Address(_) => State::Returned,
     }
 }
 

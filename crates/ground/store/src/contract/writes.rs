@@ -27,6 +27,26 @@ fn row(unit: &mut Unit, id: i64, n: i64) {
     unit.write(INSERT, vec![id.into(), n.into(), Value::Null, Value::Null]);
 }
 
+pub(super) async fn every_unit_that_is_committed_is_counted_and_so_is_each_commit(
+    place: Arc<dyn Place>,
+) -> Result<(), StoreError> {
+    let store = with_table(&place).await?;
+    let before = store.commits().units();
+    for id in 0..5 {
+        let mut unit = Unit::new();
+        row(&mut unit, id, 0);
+        store.write(unit).await?;
+    }
+    assert_eq!(store.commits().units() - before, 5);
+    let commits: u64 = store.commits().time.read().counts.iter().sum();
+    // One after the other, no two of them can share one.
+    assert!(
+        (5..=store.commits().units()).contains(&commits),
+        "{commits}"
+    );
+    Ok(())
+}
+
 pub(super) async fn every_type_of_value_comes_back_as_it_was(
     place: Arc<dyn Place>,
 ) -> Result<(), StoreError> {

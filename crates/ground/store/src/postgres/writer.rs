@@ -17,8 +17,8 @@ use super::connection::Connection;
 use super::dialer::{Dialer, Role};
 use super::dust::{Broom, FOLDS};
 use super::group::{self, Fold, Stop};
-use crate::StoreError;
 use crate::line::{Answer, Group, GroupBounds, Job};
+use crate::{Commits, StoreError};
 
 /// Tries of a group that other nodes are in the way of. Each waits for the server's own deadlock clock (1 s), so this is
 /// bounded by the group's deadline more than by this number.
@@ -50,6 +50,7 @@ pub(super) struct Writer {
     /// Folds since their dead rows were removed.
     pub(super) folds: u32,
     pub(super) broom: Broom,
+    pub(super) commits: Arc<Commits>,
 }
 
 impl Writer {
@@ -104,6 +105,7 @@ impl Writer {
             FOLD_AFTER.. => Fold::Counts,
             _ => Fold::No,
         };
+        let begun = self.world.clock.instant();
         let work = self.tried(&mut connection, group, fold);
         let done = self.world.clock.timeout(self.deadline, work).await;
         let done = done.unwrap_or_else(|late| {
@@ -116,6 +118,10 @@ impl Writer {
                 tracing::warn!(%why, "a connection to the database is given up");
             }
             Ok(_) | Err(_) => self.connection = Some(connection),
+        }
+        if done.is_ok() {
+            let took = self.world.clock.instant() - begun;
+            self.commits.note(took, group.len());
         }
         match fold {
             Fold::Counts if done.is_ok() => self.folded(),

@@ -5,13 +5,14 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ground_world::World;
 
 use super::connection::Connection;
 use super::migrate::migrate;
 use super::{group, readers};
-use crate::{Done, Options, Query, Row, StoreError, Unit};
+use crate::{Commits, Done, Options, Query, Row, StoreError, Unit};
 
 /// What a commit takes besides the values: room a simulated disk must have for any write.
 const COMMIT_BYTES: u64 = 4096;
@@ -22,12 +23,17 @@ pub(crate) struct Inline {
     database: Arc<Database>,
     world: World,
     row_limit: usize,
+    commits: Arc<Commits>,
 }
 
 impl Inline {
     /// A database that nobody else sees.
-    pub(super) fn private(options: &Options, world: &World) -> Result<Self, StoreError> {
-        Self::opened(Arc::default(), options, world)
+    pub(super) fn private(
+        options: &Options,
+        world: &World,
+        commits: &Arc<Commits>,
+    ) -> Result<Self, StoreError> {
+        Self::opened(Arc::default(), options, world, commits)
     }
 
     /// The database under `file` on the simulated disk; none when the disk is real.
@@ -35,9 +41,10 @@ impl Inline {
         file: &Path,
         options: &Options,
         world: &World,
+        commits: &Arc<Commits>,
     ) -> Result<Option<Self>, StoreError> {
         match world.disk.simulated_content(file, Database::default) {
-            Some(database) => Self::opened(database, options, world).map(Some),
+            Some(database) => Self::opened(database, options, world, commits).map(Some),
             None => Ok(None),
         }
     }
@@ -46,6 +53,7 @@ impl Inline {
         database: Arc<Database>,
         options: &Options,
         world: &World,
+        commits: &Arc<Commits>,
     ) -> Result<Self, StoreError> {
         {
             let mut held = hold(&database);
@@ -60,6 +68,7 @@ impl Inline {
             database,
             world: world.clone(),
             row_limit: options.rows_per_query,
+            commits: commits.clone(),
         })
     }
 
@@ -70,6 +79,8 @@ impl Inline {
             .disk
             .simulated_write(bytes)
             .map_err(|error| crate::bodies::trouble(Path::new("the database"), &error))?;
+        // On the simulated clock a commit takes no time.
+        self.commits.note(Duration::ZERO, 1);
         self.with(|connection| {
             let mut answers = group::commit(connection, std::iter::once(unit));
             answers

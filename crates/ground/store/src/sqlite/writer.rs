@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ground_world::clock::Clock;
 use ground_world::disk::Disk;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -17,8 +18,8 @@ use super::checkpoint::Checkpoints;
 use super::connection::{Connection, Role};
 use super::group;
 use super::migrate::migrate;
-use crate::StoreError;
 use crate::line::{Answer, Group, GroupBounds, Job, tell};
+use crate::{Commits, StoreError};
 
 /// What the writer thread is made of.
 pub(super) struct Plan {
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub(super) now_millis: i64,
     pub(super) panic_next: Arc<AtomicBool>,
     pub(super) checkpoints: Checkpoints,
+    pub(super) clock: Clock,
+    pub(super) commits: Arc<Commits>,
     pub(super) room: Room,
 }
 
@@ -132,10 +135,15 @@ fn commit(plan: &mut Plan, mut connection: Connection, group: Group) -> Option<C
     if plan.panic_next.swap(false, Ordering::AcqRel) {
         std::panic::panic_any("the writer was told to fail");
     }
+    let begun = plan.clock.instant();
     let answers = group::commit(&mut connection, group.units());
     let broken = answers
         .iter()
         .any(|answer| matches!(answer, Err(StoreError::Unavailable(_))));
+    if !broken {
+        let took = plan.clock.instant() - begun;
+        plan.commits.note(took, group.len());
+    }
     let explain = |answer: Answer| answer.map_err(|error| plan.room.explain(&plan.file, error));
     group.answer(answers.into_iter().map(explain));
     if broken {

@@ -1,8 +1,12 @@
 //! What waits is counted by its age, hop by hop, and nothing that has ended is.
 
+use std::time::Duration;
+
+use ground_store::Query;
+
 use super::*;
-use crate::Birth;
-use crate::fixture::{HOUR, book, categorizing, hop, queued};
+use crate::fixture::{HOUR, book, book_on_sqlite, categorizing, claimed, held, hop, queued};
+use crate::{Birth, HopKey};
 
 #[test]
 fn every_age_is_in_one_class() {
@@ -44,4 +48,51 @@ async fn what_waits_is_counted_by_its_age_for_each_next_hop_and_together() {
         .iter()
         .map(|line| (line.next_hop.as_deref(), line.recipients, line.by_age));
     assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_of_each_state_is_known_to_the_moment() {
+    let book = book().await;
+    assert_eq!(book.ledger.oldest().await.unwrap(), []);
+    let begun_at = book.now();
+    let minute = Duration::from_secs(60);
+    let far = Birth::Queued {
+        next_hop: HopKey::mx("far.test"),
+    };
+    for birth in [
+        held(),
+        queued(),
+        far,
+        claimed(),
+        categorizing(),
+        claimed(),
+        held(),
+        queued(),
+    ] {
+        book.one(birth).await;
+        book.pass(minute).await;
+    }
+    let oldest = book.ledger.oldest().await.unwrap();
+    let expected = [
+        (State::Categorizing, begun_at + minute * 4),
+        (State::Queued, begun_at + minute),
+        (State::InFlight, begun_at + minute * 3),
+        (State::Held, begun_at),
+    ];
+    assert_eq!(oldest, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_search_for_the_oldest_walks_indexes_and_never_all_rows() {
+    let book = book_on_sqlite().await;
+    let query = Query::new(format!("EXPLAIN QUERY PLAN {OLDEST}"), Vec::new());
+    let plan = book.ledger.store().read(query).await.unwrap();
+    for step in plan {
+        let step = step.text(3).unwrap();
+        assert!(
+            !step.starts_with("SCAN recipient") || step.contains("INDEX"),
+            "{step}"
+        );
+        assert!(!step.contains("TEMP B-TREE FOR ORDER BY"), "{step}");
+    }
 }
