@@ -23,6 +23,7 @@ mod msmtp;
 mod postfix;
 mod postrider;
 mod program;
+mod promtool;
 mod smtp_source;
 mod smtplib;
 mod swaks;

@@ -1,130 +1,151 @@
-//! OpenMetrics text: alarms, totals, ages and the states of next hops. Nothing is counted here; all of it is read.
+//! What is measured, as OpenMetrics text: read from the ledger at that moment, or counted where it happens.
 
-use std::fmt::Write as _;
+mod catalogue;
+mod page;
+#[cfg(test)]
+mod tests;
 
-use path_ledger::{HopState, Ledger, LedgerError};
-use path_watch::{Alarm, AlarmKind};
+pub use catalogue::{Declared, Kind, LABELS, Measure, manual};
+
+use path_ledger::{Counted, HopState, Ledger, LedgerError, QueueLine, State, Totals};
+use path_watch::{Alarm, AlarmKind, Audited};
+use wire_message::Time;
+
+use page::{Family, Page};
 
 /// Next hops that are shown one by one: more would be too many for whoever collects them.
 const HOPS_SHOWN: usize = 1000;
 
-/// Writes one family.
-struct Page(String);
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# TYPE {name} {kind}"));
-        self.line(format_args!("# HELP {name} {help}"));
-    }
-
-    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let labels = labels
-            .iter()
-            .map(|(label, text)| format!("{label}=\"{}\"", escaped(text)));
-        let labels: Vec<_> = labels.collect();
-        match labels.is_empty() {
-            true => self.line(format_args!("{name} {value}")),
-            false => self.line(format_args!("{name}{{{}}} {value}", labels.join(","))),
-        }
-    }
-
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        // A string takes everything.
-        if writeln!(self.0, "{line}").is_err() {
-            self.0.clear();
-        }
-    }
+/// Everything the page is written from.
+struct Read<'a> {
+    ledger: &'a Ledger,
+    now: Time,
+    totals: Totals,
+    oldest: Vec<(State, Time)>,
+    oldest_due: Option<Time>,
+    lines: Vec<QueueLine>,
+    counted: Counted,
+    alarms: &'a [Alarm],
+    audited: Option<Audited>,
 }
 
-/// As the format has it: backslash, quote and line end.
-fn escaped(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-    text.replace('\n', "\\n")
-}
-
-/// The whole page.
+/// The whole page. Without a server there are no alarms but those of the rows, and no audit.
 ///
 /// # Errors
 /// The store's.
-pub async fn text(ledger: &Ledger, alarms: &[Alarm]) -> Result<String, LedgerError> {
-    let mut page = Page(String::new());
-    page.family("postrider_alarm", "gauge", "Alarms that stand, by kind.");
-    for kind in AlarmKind::ALL {
-        let standing = alarms.iter().filter(|alarm| alarm.kind == *kind).count();
-        page.value("postrider_alarm", &[("kind", kind.word())], standing);
-    }
-    let totals = ledger.totals().await?;
-    page.family(
-        "postrider_recipients",
-        "counter",
-        "Recipients ever, by what became of them.",
-    );
-    for (what, n) in [
-        ("accepted", totals.accepted),
-        ("delivered", totals.delivered),
-        ("relayed", totals.relayed),
-        ("expanded", totals.expanded),
-        ("returned", totals.returned),
-        ("discarded", totals.discarded),
-        ("dead_letter", totals.dead_letter),
-    ] {
-        page.value("postrider_recipients_total", &[("became", what)], n);
-    }
-    page.family(
-        "postrider_waiting",
-        "gauge",
-        "Recipients in transit, by state.",
-    );
-    for (state, n) in [
-        ("categorizing", totals.categorizing),
-        ("queued", totals.queued),
-        ("in_flight", totals.in_flight),
-        ("held", totals.held),
-    ] {
-        page.value("postrider_waiting", &[("state", state)], n);
-    }
-    oldest(ledger, &mut page).await?;
-    hops(ledger, &mut page).await?;
-    let alive = u8::from(ledger.is_alive());
-    page.family(
-        "postrider_alive",
-        "gauge",
-        "Whether this node may begin attempts.",
-    );
-    page.value("postrider_alive", &[], alive);
-    page.line(format_args!("# EOF"));
-    Ok(page.0)
-}
-
-async fn oldest(ledger: &Ledger, page: &mut Page) -> Result<(), LedgerError> {
+pub async fn text(
+    ledger: &Ledger,
+    alarms: &[Alarm],
+    audited: Option<Audited>,
+) -> Result<String, LedgerError> {
     let now = ledger.now();
     let ready = ledger.ready_hops(now).await?;
-    let oldest = ready.iter().map(|hop| hop.due_at()).min();
-    let age = oldest.map_or(0.0, |at| now.since(at).as_secs_f64());
-    let help = "How long the oldest mail that is due, and whose next hop is open, has been due.";
-    page.family("postrider_oldest_due_seconds", "gauge", help);
-    page.value("postrider_oldest_due_seconds", &[], age);
-    Ok(())
+    let read = Read {
+        ledger,
+        now,
+        totals: ledger.totals().await?,
+        oldest: ledger.oldest().await?,
+        oldest_due: ready.iter().map(|hop| hop.due_at()).min(),
+        lines: ledger.queue_lines().await?,
+        counted: ledger.counted(),
+        alarms,
+        audited,
+    };
+    let mut page = Page::default();
+    for measure in Measure::ALL {
+        read.write(*measure, page.family(*measure));
+    }
+    Ok(page.end())
 }
 
-async fn hops(ledger: &Ledger, page: &mut Page) -> Result<(), LedgerError> {
-    let lines = ledger.queue_lines().await?;
-    page.family(
-        "postrider_hop_up",
-        "gauge",
-        "Whether a next hop with mail is up: 1, down: 0, paused: -1.",
-    );
-    for line in lines.iter().take(HOPS_SHOWN) {
-        let state = match line.state {
-            HopState::Up => 1,
-            HopState::Down => 0,
-            HopState::Paused => -1,
-        };
-        page.value(
-            "postrider_hop_up",
-            &[("next_hop", line.next_hop.as_str())],
-            state,
-        );
+impl Read<'_> {
+    fn write(&self, measure: Measure, mut to: Family<'_>) {
+        match measure {
+            Measure::Recipients => self.recipients(&mut to),
+            Measure::Waiting => {
+                for state in in_transit() {
+                    to.value(&[state.word()], self.totals.of(state));
+                }
+            }
+            Measure::WaitingOldest => self.waiting_oldest(&mut to),
+            Measure::OldestDue => to.value(&[], self.age(self.oldest_due)),
+            Measure::HopUp => self.hops(&mut to),
+            Measure::Messages => {
+                for (origin, n) in &self.counted.accepted {
+                    to.value(&[origin.word()], n);
+                }
+            }
+            Measure::Attempts => {
+                for (way, outcome, n) in &self.counted.attempts {
+                    to.value(&[way.word(), outcome.word()], n);
+                }
+            }
+            Measure::TimeToFinal => {
+                for (state, times) in &self.counted.ended {
+                    to.histogram(&[state.word()], times);
+                }
+            }
+            Measure::CommitTime => to.histogram(&[], &self.ledger.store().commits().time.read()),
+            Measure::Units => to.value(&[], self.ledger.store().commits().units()),
+            Measure::Alarms => self.alarms(&mut to),
+            Measure::AuditDifference => {
+                if let Some(audited) = self.audited {
+                    to.value(&[], audited.difference);
+                }
+            }
+            Measure::AuditTime => {
+                if let Some(audited) = self.audited {
+                    to.value(&[], audited.at.since(Time::EPOCH).as_secs_f64());
+                }
+            }
+            Measure::Alive => to.value(&[], u8::from(self.ledger.is_alive())),
+            Measure::SignOfLife => {
+                if let Some(age) = self.ledger.sign_of_life_age() {
+                    to.value(&[], age.as_secs_f64());
+                }
+            }
+            Measure::Build => to.value(&[env!("CARGO_PKG_VERSION")], 1),
+        }
     }
-    Ok(())
+
+    fn age(&self, since: Option<Time>) -> f64 {
+        since.map_or(0.0, |since| self.now.since(since).as_secs_f64())
+    }
+
+    fn recipients(&self, to: &mut Family<'_>) {
+        to.value(&["accepted"], self.totals.accepted);
+        for state in State::ALL.iter().filter(|state| state.is_final()) {
+            to.value(&[state.word()], self.totals.of(*state));
+        }
+    }
+
+    fn waiting_oldest(&self, to: &mut Family<'_>) {
+        for state in in_transit() {
+            let oldest = self.oldest.iter().find(|(of, _)| *of == state);
+            to.value(&[state.word()], self.age(oldest.map(|(_, at)| *at)));
+        }
+    }
+
+    fn hops(&self, to: &mut Family<'_>) {
+        for line in self.lines.iter().take(HOPS_SHOWN) {
+            let state = match line.state {
+                HopState::Up => 1,
+                HopState::Down => 0,
+                HopState::Paused => -1,
+            };
+            to.value(&[&line.next_hop], state);
+        }
+    }
+
+    fn alarms(&self, to: &mut Family<'_>) {
+        for kind in AlarmKind::ALL {
+            let standing = self.alarms.iter().filter(|alarm| alarm.kind == *kind);
+            to.value(&[kind.word()], standing.count());
+        }
+    }
+}
+
+fn in_transit() -> impl Iterator<Item = State> {
+    let states = State::ALL.iter().copied();
+    states.filter(|state| !state.is_final())
 }

@@ -2,6 +2,8 @@
 //! alarm.
 
 use path_ledger::{Audit, LedgerError};
+use tokio::sync::watch;
+use wire_message::Time;
 
 use crate::Room;
 use crate::alarm::{Alarms, Found};
@@ -10,12 +12,25 @@ use crate::catalogue::AlarmKind;
 /// Tallies that are counted again in one pass.
 const RECOUNTS: usize = 100;
 
-pub(crate) async fn run(room: Room, alarms: Alarms) {
+/// The last audit of a running server, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audited {
+    /// When it was made.
+    pub at: Time,
+    /// Accepted, less everything else; not 0: the book does not add up.
+    pub difference: i64,
+}
+
+pub(crate) async fn run(room: Room, alarms: Alarms, told: watch::Sender<Option<Audited>>) {
     loop {
         match pass(&room).await {
             Ok(audit) => {
                 let kinds = [AlarmKind::Difference, AlarmKind::Finding];
                 alarms.replace(&kinds, alarms_of(&audit));
+                told.send_replace(Some(Audited {
+                    at: room.ledger.now(),
+                    difference: audit.difference,
+                }));
             }
             Err(error) => tracing::warn!(%error, "the book could not be added up"),
         }

@@ -44,6 +44,7 @@ mod tell;
 mod tests;
 
 pub use alarm::{ALARMS_A_KIND, Alarm, MESSAGES_NAMED};
+pub use audit::Audited;
 pub use catalogue::{AlarmKind, manual};
 pub use decide::RECHECK;
 pub use heart::{HEARTBEAT_INTERVAL, until_it_ends};
@@ -101,6 +102,7 @@ pub struct Watch {
     settings: watch::Sender<Arc<Settings>>,
     alarms: watch::Receiver<Standing>,
     heartbeat: watch::Receiver<Heartbeat>,
+    audited: watch::Receiver<Option<Audited>>,
 }
 
 /// Settings the watch can work with: checked before anything is changed, so that taking them cannot fail.
@@ -152,6 +154,7 @@ impl Watch {
         let clock = parts.ledger.world().clock.clone();
         let (alarms, raised) = Alarms::new(clock);
         let (beats, heartbeat) = watch::channel(Heartbeat::Alive);
+        let (audits, audited) = watch::channel(None);
         let started = parts.ledger.now();
         let supervisor = parts.supervisor.clone();
         let mut keeper = Keeper {
@@ -177,7 +180,7 @@ impl Watch {
         keeper.keep("tell", PULSE, move |room| tell::run(room, standing.clone()));
         keeper.keep("reconcile", PULSE, reconcile::run);
         keeper.keep("audit", LONG_PULSE, move |room| {
-            audit::run(room, alarms.clone())
+            audit::run(room, alarms.clone(), audits.clone())
         });
         keeper.keep("history", PULSE, prune::history);
         keeper.keep("search", PULSE, search::run);
@@ -187,6 +190,7 @@ impl Watch {
             settings,
             alarms: raised,
             heartbeat,
+            audited,
         })
     }
 
@@ -199,6 +203,12 @@ impl Watch {
     #[must_use]
     pub fn alarms(&self) -> Vec<Alarm> {
         self.alarms.borrow().values().cloned().collect()
+    }
+
+    /// The last audit of this server, when there was one.
+    #[must_use]
+    pub fn last_audit(&self) -> Option<Audited> {
+        *self.audited.borrow()
     }
 
     /// Waits until this node must end, and says why: another has started under its name, or it was fenced. Nothing it settles

@@ -106,7 +106,7 @@ enum Command {
     Alarms,
     /// Whether this node takes mail and nothing stands still: exit 0, or 1 with the reasons, or 3 when it does not answer.
     Health,
-    /// Alarms, totals, ages and the states of next hops, as OpenMetrics text.
+    /// Everything that is measured, as OpenMetrics text.
     Metrics,
     /// Move the whole store to another one, SQLite or PostgreSQL.
     Migrate(migrate::Migrate),

@@ -67,7 +67,8 @@ pub(super) async fn health(rooms: &Rooms) -> Answered {
 
 pub(super) async fn metrics(rooms: &Rooms) -> Answered {
     let alarms = standing(rooms).await?;
-    let text = metrics::text(&rooms.ledger, &alarms)
+    let audited = rooms.watch.as_ref().and_then(|watch| watch.last_audit());
+    let text = metrics::text(&rooms.ledger, &alarms, audited)
         .await
         .map_err(ledger)?;
     Ok(Answer::Octets {
