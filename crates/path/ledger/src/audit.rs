@@ -64,6 +64,7 @@ pub struct Finding {
     pub detail: String,
     /// Of a tally: of which state and next hop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<[String; 2]>")]
     pub of: Option<(String, String)>,
 }
 

@@ -109,7 +109,7 @@ impl Asked<'_> {
     }
 }
 
-const QUERY: Parameter = Parameter::query(
+const QUERY: Parameter = Parameter::needed(
     "query",
     "An id of a message or recipient, a Message-ID, or the address of a sender or recipient.",
 );

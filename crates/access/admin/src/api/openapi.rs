@@ -53,11 +53,19 @@ fn operation(route: &Route) -> Value {
     });
     let body = match route.body {
         Body::None => None,
-        Body::Json(schema) => Some(json!({ "application/json": { "schema": schema() } })),
-        Body::Message => Some(json!({ "message/rfc822": { "schema": { "type": "string" } } })),
+        Body::Json(schema) => {
+            let schema = schema();
+            let required = schema.get("required").is_some();
+            let content = json!({ "application/json": { "schema": schema } });
+            Some(json!({ "required": required, "content": content }))
+        }
+        Body::Message => {
+            let content = json!({ "message/rfc822": { "schema": { "type": "string" } } });
+            Some(json!({ "required": true, "content": content }))
+        }
     };
-    if let (Some(content), Some(operation)) = (body, operation.as_object_mut()) {
-        operation.insert("requestBody".to_owned(), json!({ "content": content }));
+    if let (Some(body), Some(operation)) = (body, operation.as_object_mut()) {
+        operation.insert("requestBody".to_owned(), body);
     }
     operation
 }
@@ -67,6 +75,7 @@ fn parameter(parameter: &Parameter) -> Value {
     let (place, required, schema) = match parameter.place {
         Place::Path => ("path", true, schema),
         Place::Query => ("query", false, schema),
+        Place::Needed => ("query", true, schema),
         Place::Repeated => ("query", false, json!({ "type": "array", "items": schema })),
     };
     json!({

@@ -53,6 +53,8 @@ pub(crate) struct Parameter {
 pub(crate) enum Place {
     Path,
     Query,
+    /// As [`Place::Query`], and must be there.
+    Needed,
     /// May be given again and again.
     Repeated,
 }
@@ -102,6 +104,13 @@ impl Parameter {
     pub(crate) const fn query(name: &'static str, doc: &'static str) -> Self {
         Self {
             place: Place::Query,
+            ..Self::path(name, doc)
+        }
+    }
+
+    pub(crate) const fn needed(name: &'static str, doc: &'static str) -> Self {
+        Self {
+            place: Place::Needed,
             ..Self::path(name, doc)
         }
     }
