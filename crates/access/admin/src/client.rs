@@ -2,7 +2,7 @@
 
 use axum::http::{Method as Verbal, Request as HttpRequest, header};
 use bytes::Bytes;
-use path_ledger::Filter;
+use path_ledger::{EventFilter, Filter};
 use serde_json::{Map, Value, json};
 
 use crate::api::{Gives, Method, PROBLEM, ROOT, Route, routes};
@@ -156,29 +156,12 @@ impl Written {
 fn write(question: &Question) -> Written {
     match question {
         Question::Queue => Written::of("queue"),
-        Question::List { filter } => conditions(filter)
-            .into_iter()
-            .fold(Written::of("list"), |written, (name, value)| {
-                written.with(&name, value)
-            }),
+        Question::List { filter } => listed(filter),
         Question::Trace { query } => Written::of("trace").with("query", query),
         Question::Explain { query } => Written::of("explain").with("query", query),
         Question::Totals => Written::of("totals"),
         Question::Ages => Written::of("ages"),
-        Question::Events { filter } => {
-            let kinds = filter.kinds.iter();
-            kinds
-                .fold(Written::of("events"), |written, kind| {
-                    written.with("kind", kind.word())
-                })
-                .maybe("doer", filter.doer.map(|doer| doer.word()))
-                .maybe("actor", filter.actor.as_ref())
-                .maybe("of", filter.of)
-                .maybe("since", filter.since)
-                .maybe("until", filter.until)
-                .maybe("limit", filter.limit)
-                .maybe("before", filter.before)
-        }
+        Question::Events { filter } => events(filter),
         Question::Audit => Written::of("audit"),
         Question::Alarms => Written::of("alarms"),
         Question::Health => Written::of("health"),
@@ -207,41 +190,24 @@ fn write(question: &Question) -> Written {
         Question::PauseHop { hop, until, reason } => Written::of("hopPause")
             .at("hop", hop)
             .saying(json!({ "until": until, "reason": reason })),
-        Question::ResumeHop { hop, reason } => Written::of("hopResume")
-            .at("hop", hop)
-            .saying(json!({ "reason": reason })),
+        Question::ResumeHop { hop, reason } => because("hopResume", reason).at("hop", hop),
         Question::Body { id } => Written::of("body").at("id", &id.to_string()),
         Question::Change { change } => changed(change),
         Question::Look { at } => looked(at),
         Question::OperatorChange { change } => operator_changed(change),
         Question::OperatorLook { at } => operator_looked(at),
         Question::MailList { address } => Written::of("mailList").at("address", address),
-        Question::MailShow { address, mail } => Written::of("mailShow")
-            .at("address", address)
-            .at("mail", mail),
-        Question::Send {
-            sender,
-            recipients,
-            notify,
-            ret,
-            envid,
-        } => recipients
-            .iter()
-            .fold(
-                Written::of("send").with("sender", sender),
-                |written, recipient| written.with("recipient", recipient),
-            )
-            .maybe("notify", notify.as_ref())
-            .maybe("ret", ret.as_ref())
-            .maybe("envid", envid.as_ref()),
+        Question::MailShow { address, mail } => {
+            let written = Written::of("mailShow").at("address", address);
+            written.at("mail", mail)
+        }
+        Question::Send { .. } => sent(question),
         Question::Nodes => Written::of("nodes"),
         Question::Drain {
             name,
             draining,
             reason,
-        } => Written::of(if *draining { "drain" } else { "resume" })
-            .at("node", name)
-            .saying(json!({ "reason": reason })),
+        } => because(if *draining { "drain" } else { "resume" }, reason).at("node", name),
         Question::Selftest => Written::of("selftest"),
         Question::Reload => Written::of("reload"),
         Question::ClockAdvance { millis } => {
@@ -251,6 +217,53 @@ fn write(question: &Question) -> Written {
             Written::of("clockStep").saying(json!({ "millis": millis }))
         }
     }
+}
+
+fn because(route: &'static str, reason: &str) -> Written {
+    Written::of(route).saying(json!({ "reason": reason }))
+}
+
+fn listed(filter: &Filter) -> Written {
+    let mut written = Written::of("list");
+    written.query = conditions(filter);
+    written
+}
+
+fn events(filter: &EventFilter) -> Written {
+    let mut written = Written::of("events");
+    for kind in &filter.kinds {
+        written = written.with("kind", kind.word());
+    }
+    written
+        .maybe("doer", filter.doer.map(|doer| doer.word()))
+        .maybe("actor", filter.actor.as_ref())
+        .maybe("of", filter.of)
+        .maybe("since", filter.since)
+        .maybe("until", filter.until)
+        .maybe("limit", filter.limit)
+        .maybe("before", filter.before)
+}
+
+fn sent(question: &Question) -> Written {
+    let mut written = Written::of("send");
+    if let Question::Send {
+        sender,
+        recipients,
+        notify,
+        ret,
+        envid,
+    } = question
+    {
+        written = written.with("sender", sender);
+        for recipient in recipients {
+            written = written.with("recipient", recipient);
+        }
+        written = written
+            .maybe("notify", notify.as_ref())
+            .maybe("ret", ret.as_ref())
+            .maybe("envid", envid.as_ref());
+    }
+    written
 }
 
 /// The conditions of a filter by the names of the API.

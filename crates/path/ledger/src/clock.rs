@@ -3,7 +3,8 @@
 //! It starts with the wall clock, goes on with the steady one, and follows the wall clock while that stays near, as a time
 //! server slews it. A wall clock that is suddenly [`FOLLOWED`] or more away was stepped: no mail has grown older or younger by
 //! that. From then on the book's clock goes towards it no faster than a time server slews a clock ([`SLEWED`]), so that no
-//! lifetime is shorter and no notice earlier by more than a two-thousandth. Nodes that share a store agree in the long run.
+//! lifetime is shorter and no notice earlier by more than a two-thousandth of the time since the step. Nodes that share a store agree
+//! in the long run.
 //!
 //! Nobody can tell a step from a machine that was stopped together with its steady clock. The node records what it saw
 //! (`clock_stepped`), and a restart takes the wall clock as it is then.
