@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::time::CORRECTED;
 use super::{FAILURE, NEVER, Verdict, broken};
 use crate::simulate::book::{Book, Message, Recipient};
 
@@ -55,7 +56,7 @@ pub(super) fn is_whole(id: i64, recipient: &Recipient, book: &Book) -> Verdict {
     }
     if book
         .events(id, "expired")
-        .any(|one| Some(one.at) < recipient.expires_at)
+        .any(|one| Some(one.at + CORRECTED) < recipient.expires_at)
     {
         return broken(
             "P5 bounded age",

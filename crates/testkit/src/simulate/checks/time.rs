@@ -33,7 +33,7 @@ pub(super) fn hops_open(book: &Book, now: i64) -> Verdict {
 
 /// Milliseconds by which the book's clock may go back at once: a wall clock that was stepped and comes back is followed, and by
 /// then the book's was slewed by a two-thousandth of a story.
-const CORRECTED: i64 = 1000;
+pub(super) const CORRECTED: i64 = 1000;
 
 /// P6: each delay notice is told of by a report, not early, and every age that has passed had one.
 pub(super) fn delays_told(
