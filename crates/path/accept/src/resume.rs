@@ -1,12 +1,14 @@
 //! Recipients that wait for the directory: reports, which are born without a way, and mail that was accepted while the
 //! directory could not be asked.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ground_world::supervise::Pulse;
 use path_categorize::{Asker, Decision, categorize, reports_on_late_list};
 use path_ledger::{Birth, LedgerError, NewMessage, NewRecipient, RouteResult, Routed, Unrouted};
 use tokio_util::sync::CancellationToken;
+use wire_message::Address;
 
 use crate::Intake;
 use crate::admit::{Leaf, Placed, Wanted, place};
@@ -69,7 +71,7 @@ impl Intake {
             let decision = self.who_is(unrouted).await;
             // One that could not be asked about says enough about the directory; the rest keeps its turn.
             let silent = matches!(decision, Decision::Later { .. });
-            let way = self.way_of(unrouted, decision).await;
+            let way = self.way_of(unrouted, decision).await?;
             self.route_or_postpone(unrouted, way).await?;
             if silent {
                 return Ok(Pass::Done);
@@ -106,7 +108,7 @@ impl Intake {
         categorize(&self.parts.directory, &settings, &Asker::Ourselves, address).await
     }
 
-    async fn way_of(&self, unrouted: &Unrouted, decision: Decision) -> Way {
+    async fn way_of(&self, unrouted: &Unrouted, decision: Decision) -> Result<Way, LedgerError> {
         let settings = self.settings();
         let recipient = &unrouted.recipient;
         let wanted = Wanted {
@@ -116,17 +118,22 @@ impl Intake {
             decision,
         };
         let mut notices = Vec::new();
+        let mut others = Others::of(self.ledger().others_of(recipient).await?);
         let routed = match place(&settings, wanted) {
+            Placed::Itself(leaf) if others.have(&leaf) => Routed::Expanded {
+                cause: format!("{} has the message by another recipient", leaf.address),
+                children: Vec::new(),
+            },
             Placed::Itself(leaf) => Routed::Queued { next_hop: leaf.hop },
             Placed::Rewritten { cause, to } => Routed::Expanded {
                 cause,
-                children: vec![child(to)],
+                children: others.left_of(vec![to]),
             },
             Placed::Expanded { cause, children } => {
                 notices = reports_on_late_list(self.ledger(), &settings, unrouted).await;
                 Routed::Expanded {
                     cause,
-                    children: children.into_iter().map(child).collect(),
+                    children: others.left_of(children),
                 }
             }
             Placed::Later { reason } => Routed::Later {
@@ -134,7 +141,25 @@ impl Intake {
                 reason,
             },
         };
-        Way { routed, notices }
+        Ok(Way { routed, notices })
+    }
+}
+
+/// Whom the message goes to already: two aliases of one person make one copy, however late one of them was found out.
+struct Others(BTreeSet<String>);
+
+impl Others {
+    fn of(addresses: Vec<Address>) -> Self {
+        Self(addresses.iter().map(Address::key).collect())
+    }
+
+    fn have(&self, leaf: &Leaf) -> bool {
+        self.0.contains(&leaf.address.key())
+    }
+
+    fn left_of(&mut self, children: Vec<Leaf>) -> Vec<NewRecipient> {
+        let new = |leaf: &Leaf| self.0.insert(leaf.address.key());
+        children.into_iter().filter(new).map(child).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ground_store::{Sql, Unit, Value};
-use wire_message::Time;
+use wire_message::{Address, Time};
 
 use crate::accept::{NewMessage, NewRecipient, Terms};
 use crate::body::BodyRef;
@@ -54,7 +54,7 @@ pub enum Routed {
     Expanded {
         /// By which alias or group.
         cause: String,
-        /// At least one; their parents are places in this list, or this recipient.
+        /// Their parents are places in this list, or this recipient. None: whoever it stands for has the message already.
         children: Vec<NewRecipient>,
     },
     /// Nobody by that name; the report is among the notices.
@@ -90,6 +90,9 @@ const DUE: &str = concat!(
     recipient_columns!(),
     " FROM recipient WHERE state = 'categorizing' AND retry_at <= $1 AND expires_at > $1 ORDER BY retry_at LIMIT $2"
 );
+
+/// What waits for the directory itself stands for nobody yet, and what was expanded for nobody any more.
+const OTHERS: &str = "SELECT address FROM recipient WHERE message = $1 AND id <> $2 AND state <> 'categorizing' AND state <> 'expanded'";
 
 const QUEUE: Sql = Sql::new(concat!(
     "UPDATE recipient SET state = 'queued', next_hop = $2, last_reply = '', deadline_at = ",
@@ -160,10 +163,25 @@ impl Ledger {
         Ok(due)
     }
 
+    /// Addresses that the message of a waiting recipient goes to already, by its other recipients.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn others_of(&self, waiting: &Recipient) -> Result<Vec<Address>, LedgerError> {
+        let values = vec![waiting.message.into(), waiting.id.into()];
+        let rows = self.read(OTHERS, values).await?;
+        let mut others = Vec::with_capacity(rows.len());
+        for row in &rows {
+            // One that cannot be read is nobody's double.
+            others.extend(Address::parse(row.text(0)?));
+        }
+        Ok(others)
+    }
+
     /// Records what categorizer and router decided, with the reports it owes.
     ///
     /// # Errors
-    /// The store's, and [`LedgerError::NoRecipients`] for an expansion into nobody.
+    /// The store's.
     pub async fn route(
         &self,
         unrouted: &Unrouted,
@@ -231,7 +249,7 @@ impl Ledger {
         unit: &mut Unit,
     ) -> Result<(), LedgerError> {
         if children.is_empty() {
-            return Err(LedgerError::NoRecipients);
+            return Ok(());
         }
         let parent = &unrouted.recipient;
         let terms = Terms {
