@@ -5,12 +5,13 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Declared, Kind, LABELS, Measure, manual};
+pub use catalogue::manual;
 
 use path_ledger::{Counted, HopState, Ledger, LedgerError, QueueLine, State, Totals};
 use path_watch::{Alarm, AlarmKind, Audited};
 use wire_message::Time;
 
+use catalogue::Measure;
 use page::{Family, Page};
 
 /// Next hops that are shown one by one: more would be too many for whoever collects them.

@@ -59,7 +59,7 @@ pub enum Question {
     Alarms,
     /// Whether this node takes mail and nothing stands still.
     Health,
-    /// Alarms, totals, ages and states as OpenMetrics text.
+    /// Everything that is measured, as OpenMetrics text.
     Metrics,
     /// Something is done to recipients.
     Act {

@@ -1,5 +1,8 @@
 //! `postrider hop`: next hops, and stopping one for a while.
 
+use ground_settings::Period;
+use path_ledger::PAUSE_MAX;
+
 use super::{Context, Exit, print, queue};
 use crate::control::Question;
 
@@ -18,8 +21,9 @@ enum Act {
     Pause {
         /// Such as mx:example.com, via:CONNECTOR or mailbox.
         hop: String,
-        /// Until this moment (RFC 3339), or for this time from now, such as 2h; at most 7 days.
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", help = format!(
+            "Until this moment (RFC 3339), or for this time from now, such as 2h; at most {}", Period(PAUSE_MAX)
+        ))]
         until: String,
         /// Why; stands in the history.
         #[arg(long)]

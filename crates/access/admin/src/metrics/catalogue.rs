@@ -23,13 +23,12 @@ impl Kind {
         }
     }
 
-    /// What comes after the name of each of its samples.
+    /// What comes after the name of a plain sample.
     #[must_use]
-    pub const fn suffixes(self) -> &'static [&'static str] {
+    pub const fn suffix(self) -> &'static str {
         match self {
-            Kind::Gauge => &[""],
-            Kind::Counter => &["_total"],
-            Kind::Histogram => &["_bucket", "_count", "_sum"],
+            Kind::Counter => "_total",
+            Kind::Gauge | Kind::Histogram => "",
         }
     }
 }
@@ -181,10 +180,7 @@ pub fn manual() -> String {
             help,
             ..
         } = measure.declared();
-        let (kind, suffix) = match kind {
-            Kind::Counter => (kind.word(), "_total"),
-            Kind::Gauge | Kind::Histogram => (kind.word(), ""),
-        };
+        let (kind, suffix) = (kind.word(), kind.suffix());
         let labels = labels.iter().map(|label| format!("`{label}`"));
         let labels = labels.collect::<Vec<_>>().join(" ");
         text.push_str(&format!(

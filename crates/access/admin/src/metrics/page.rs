@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use ground_store::Buckets;
 
-use super::catalogue::{Declared, Kind, Measure};
+use super::catalogue::{Declared, Measure};
 
 /// The text so far.
 #[derive(Debug, Default)]
@@ -50,11 +50,7 @@ impl Page {
 impl Family<'_> {
     /// A sample; `labels` are the values of those that are declared, in their order.
     pub(super) fn value(&mut self, labels: &[&str], value: impl fmt::Display) {
-        let suffix = match self.declared.kind {
-            Kind::Counter => "_total",
-            Kind::Gauge | Kind::Histogram => "",
-        };
-        self.sample(suffix, labels, None, value);
+        self.sample(self.declared.kind.suffix(), labels, None, value);
     }
 
     /// The samples of a histogram.

@@ -7,6 +7,7 @@ use ground_store::{Options, Store};
 use ground_world::World;
 use path_ledger::LedgerOptions;
 
+use super::catalogue::{Declared, Kind, LABELS};
 use super::*;
 
 #[test]
@@ -89,9 +90,12 @@ fn the_dashboard_and_the_rules_ask_for_measures_that_there_are() {
 fn samples_declared() -> BTreeSet<String> {
     let samples = |one: &Measure| {
         let Declared { name, kind, .. } = one.declared();
-        kind.suffixes()
-            .iter()
-            .map(move |suffix| format!("{name}{suffix}"))
+        let suffixes: &[&str] = match kind {
+            Kind::Gauge | Kind::Counter => &[kind.suffix()],
+            Kind::Histogram => &["_bucket", "_count", "_sum"],
+        };
+        let samples = suffixes.iter().map(|suffix| format!("{name}{suffix}"));
+        samples.collect::<Vec<_>>()
     };
     Measure::ALL.iter().flat_map(samples).collect()
 }
