@@ -33,8 +33,9 @@ const HOURS: &str = "SELECT next_hop, hour, CAST(sum(n) AS BIGINT) FROM tally GR
 
 const HOUR_MILLIS: i64 = 3_600_000;
 
-/// Ids are ordered by time, and an index has each state's in their order; the queue's hop by hop, of which only those with
-/// mail of the oldest hour are looked at.
+/// Ids are ordered by time. An index has those of each state in their order: the queue's hop by hop, of which only those with
+/// mail of the oldest hour are looked at. Of what is in flight, which memory bounds, all are looked at: asked for `min(id)`
+/// alone, PostgreSQL may walk through the whole history to the first of them.
 const OLDEST: &str = "SELECT state, accepted_at FROM recipient WHERE id IN (\
        (SELECT id FROM recipient WHERE finished_at IS NULL AND next_hop = '' AND state = 'categorizing' ORDER BY id LIMIT 1), \
        (SELECT min(first) FROM (SELECT \
@@ -42,7 +43,7 @@ const OLDEST: &str = "SELECT state, accepted_at FROM recipient WHERE id IN (\
              ORDER BY next_hop, id LIMIT 1) AS first \
           FROM (SELECT DISTINCT next_hop FROM tally WHERE state = 'queued' AND n > 0 \
              AND hour = (SELECT min(hour) FROM tally WHERE state = 'queued' AND n > 0)) AS old) AS firsts), \
-       (SELECT min(id) FROM recipient WHERE state = 'in_flight'), \
+       (SELECT min(id + 0) FROM recipient WHERE state = 'in_flight'), \
        (SELECT min(id) FROM recipient WHERE state = 'held'))";
 
 impl Ledger {
