@@ -9,6 +9,7 @@ mod alias;
 mod audit;
 mod check;
 mod clock;
+mod completions;
 mod domain;
 mod explain;
 mod filter;
@@ -16,6 +17,7 @@ mod health;
 mod hop;
 mod inspect;
 mod mail;
+mod man;
 mod metrics;
 mod migrate;
 mod node;
@@ -129,6 +131,10 @@ enum Command {
     Selftest,
     /// Tell the running server to read its settings again.
     Reload,
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for each command.
+    Man(man::Man),
     /// Move the clock of a server under test.
     #[command(hide = true)]
     Clock(clock::Clock),
@@ -234,6 +240,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Sendmail(sendmail) => sendmail.run(context).await,
         Command::Selftest => selftest::run(context).await,
         Command::Reload => reload::run(context).await,
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
         Command::Clock(clock) => clock.run(context).await,
     }
 }
