@@ -16,7 +16,9 @@ impl Explain {
         let answer = context.ask(Question::Explain { query: self.query }).await?;
         match &answer {
             Answer::Rows { rows } if !context.json => {
-                rows.iter().try_for_each(tell)?;
+                for message in rows {
+                    print::out(&(words(message).join("\n") + "\n"))?;
+                }
                 Ok(Exit::Done)
             }
             Answer::Rows { .. }
@@ -36,21 +38,22 @@ fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
     list.map_or(&[], Vec::as_slice)
 }
 
-fn tell(message: &Value) -> Result<(), Exit> {
+/// A message's explanation, a line each.
+pub(super) fn words(message: &Value) -> Vec<String> {
     let name = |name| field(message, name);
     let (id, sender, subject) = (name("id"), name("sender"), name("subject"));
-    print::out(&format!("{id}  from {sender}  {subject}"))?;
+    let mut lines = vec![format!("{id}  from {sender}  {subject}")];
     for recipient in list(message, "recipients") {
-        tell_recipient(recipient)?;
+        words_of_recipient(recipient, &mut lines);
     }
-    print::out("")
+    lines
 }
 
-fn tell_recipient(recipient: &Value) -> Result<(), Exit> {
+fn words_of_recipient(recipient: &Value, lines: &mut Vec<String>) {
     let name = |name| field(recipient, name);
     let (to, state, since) = (name("recipient"), name("state"), name("since"));
-    print::out(&format!("  to {to}: {state} since {since}"))?;
-    print::out(&format!("    why   {}: {}", name("reason"), name("why")))?;
+    lines.push(format!("  to {to}: {state} since {since}"));
+    lines.push(format!("    why   {}: {}", name("reason"), name("why")));
     for due in list(recipient, "next") {
         let name = |name| field(due, name);
         let rule = match name("setting").as_str() {
@@ -58,22 +61,20 @@ fn tell_recipient(recipient: &Value) -> Result<(), Exit> {
             setting => format!("{}, {setting}", name("rule")),
         };
         let (at, what, meaning) = (name("at"), name("what"), name("meaning"));
-        print::out(&format!("    next  {at}  {what}: {meaning} ({rule})"))?;
+        lines.push(format!("    next  {at}  {what}: {meaning} ({rule})"));
     }
     if let Some(way) = recipient.get("way").filter(|way| way.is_object()) {
-        tell_way(&name("next_hop"), way)?;
+        lines.extend(words_of_way(&name("next_hop"), way));
     }
     for step in list(recipient, "steps") {
         let name = |name| field(step, name);
         let (at, step, by, detail) = (name("at"), name("step"), name("by"), name("detail"));
-        print::out(&format!("    step  {at}  {step} by {by}: {detail}"))?;
+        lines.push(format!("    step  {at}  {step} by {by}: {detail}"));
     }
-    Ok(())
 }
 
 /// What is not set, or does not apply, is not told.
-fn tell_way(next_hop: &str, way: &Value) -> Result<(), Exit> {
-    print::out(&format!("    way   {next_hop}: {}", field(way, "reason")))?;
+fn words_of_way(next_hop: &str, way: &Value) -> [String; 2] {
     let told = way.as_object().into_iter().flatten();
     let told = told.filter(|(name, _)| name.as_str() != "reason");
     let told = told.map(|(name, value)| (name, print::text(Some(value))));
@@ -81,5 +82,8 @@ fn tell_way(next_hop: &str, way: &Value) -> Result<(), Exit> {
     let told: Vec<_> = told
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
-    print::out(&format!("          {}", told.join("; ")))
+    [
+        format!("    way   {next_hop}: {}", field(way, "reason")),
+        format!("          {}", told.join("; ")),
+    ]
 }

@@ -33,6 +33,7 @@ mod selftest;
 mod sendmail;
 mod serve;
 mod token;
+mod top;
 mod trace;
 
 use std::path::PathBuf;
@@ -78,6 +79,8 @@ enum Command {
     Check,
     /// What waits: one line for each next hop, or one for each recipient with `list`.
     Queue(queue::Queue),
+    /// The queues on this terminal, live, and the same acts.
+    Top,
     /// The whole story of a message.
     Trace(trace::Trace),
     /// Why a message is where it is, and what comes next.
@@ -214,6 +217,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Serve => serve::run(context).await,
         Command::Check => check::run(context).await,
         Command::Queue(queue) => queue.run(context).await,
+        Command::Top => top::run(context).await,
         Command::Trace(trace) => trace.run(context).await,
         Command::Explain(explain) => explain.run(context).await,
         Command::Retry(operate) => operate.run(context, operate::Simple::Retry).await,

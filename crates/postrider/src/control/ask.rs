@@ -37,11 +37,29 @@ pub enum Trouble {
     },
 }
 
+/// Who answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answerer {
+    /// The server that runs.
+    Server,
+    /// Who asked, from the store: no server runs. What a server keeps between two questions is not kept.
+    Store,
+}
+
 /// Asks the server that runs on this configuration; when none runs, opens the store.
 ///
 /// # Errors
 /// [`Trouble`].
 pub async fn ask(config: &Config, request: Request) -> Result<Answer, Trouble> {
+    let (_, answer) = ask_whoever(config, request).await?;
+    Ok(answer)
+}
+
+/// The same, and says who answered.
+///
+/// # Errors
+/// [`Trouble`].
+pub async fn ask_whoever(config: &Config, request: Request) -> Result<(Answerer, Answer), Trouble> {
     let (world, _) = rooms::world(&config.settings).map_err(RoomsError::from)?;
     let socket = config.socket();
     let no_answer = |detail: String| Trouble::Server {
@@ -49,12 +67,15 @@ pub async fn ask(config: &Config, request: Request) -> Result<Answer, Trouble> {
         detail,
     };
     match world.net.connect_unix(&socket, CONNECT).await {
-        Ok(stream) => talk(&world, stream, &request).await.map_err(no_answer),
+        Ok(stream) => {
+            let answer = talk(&world, stream, &request).await.map_err(no_answer)?;
+            Ok((Answerer::Server, answer))
+        }
         Err(ConnectError::Refused { .. } | ConnectError::Unreachable { .. })
             if !socket_answers_later(&socket) =>
         {
             let rooms = Rooms::for_a_command(config).await?;
-            Ok(execute(&rooms, request).await)
+            Ok((Answerer::Store, execute(&rooms, request).await))
         }
         Err(error) => Err(no_answer(error.to_string())),
     }

@@ -10,4 +10,5 @@ mod operators;
 #[path = "../../../ground/store/tests/private/mod.rs"]
 mod private;
 mod selftest;
+mod top;
 mod words;
