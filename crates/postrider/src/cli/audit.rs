@@ -6,7 +6,8 @@ use super::{Context, Exit, print};
 use crate::control::{Answer, Question};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Exit> {
-    let answer = context.ask(Question::Audit).await?;
+    let what = "adding up the book";
+    let answer = context.ask_at_length(Question::Audit, what).await?;
     print::answer(&answer, context.json, &[])?;
     let Answer::One { fact } = &answer else {
         return Ok(Exit::Refused);

@@ -25,6 +25,7 @@ mod operate;
 mod operator;
 mod pages;
 mod print;
+mod progress;
 mod queue;
 mod quickstart;
 mod reload;
@@ -262,24 +263,34 @@ impl Context {
     /// Asks, and ends the command at a refusal.
     async fn ask(&self, question: Question) -> Result<Answer, Exit> {
         let config = self.config()?;
-        let answer = put(&config, question, Bytes::new())
-            .await
-            .map_err(|trouble| {
-                print::error(&trouble.to_string());
-                Exit::Unreachable
-            })?;
-        match answer {
-            Answer::Refused { whose, why } => {
-                print::error(&why);
-                Err(match whose {
-                    Mover::Asker => Exit::Refused,
-                    Mover::Operator | Mover::Time => Exit::Unreachable,
-                })
-            }
-            answer @ (Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. }) => {
-                Ok(answer)
-            }
+        heard(put(&config, question, Bytes::new()).await)
+    }
+
+    /// The same for what may take long: people see that it is being done.
+    async fn ask_at_length(&self, question: Question, what: &'static str) -> Result<Answer, Exit> {
+        let config = self.config()?;
+        let spinner = progress::spinner(what);
+        let answer = put(&config, question, Bytes::new()).await;
+        drop(spinner);
+        heard(answer)
+    }
+}
+
+/// What was answered; a refusal is said, and ends the command.
+fn heard(answer: Result<Answer, Trouble>) -> Result<Answer, Exit> {
+    let answer = answer.map_err(|trouble| {
+        print::error(&trouble.to_string());
+        Exit::Unreachable
+    })?;
+    match answer {
+        Answer::Refused { whose, why } => {
+            print::error(&why);
+            Err(match whose {
+                Mover::Asker => Exit::Refused,
+                Mover::Operator | Mover::Time => Exit::Unreachable,
+            })
         }
+        answer @ (Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. }) => Ok(answer),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use path_ledger::MessageId;
 use serde_json::Value;
 
 use super::filter::FilterArgs;
-use super::{Context, Exit, print};
-use crate::control::{Answer, Question, Verb};
+use super::{Context, Exit, heard, print, progress, put};
+use crate::control::{Answer, Question, Trouble, Verb};
 
 const PREVIEW: &[print::Column] = &[
     ("ID", "id"),
@@ -120,32 +121,40 @@ impl Export {
             return print::answer(&answer, context.json, PREVIEW);
         };
         let messages = fact.get("messages").and_then(Value::as_array);
+        let messages = messages.map_or(&[][..], Vec::as_slice);
         let mut exit = done(&answer);
-        for id in messages.into_iter().flatten().filter_map(Value::as_str) {
+        let config = context.config()?;
+        let bar = progress::bar("exporting", messages.len() as u64);
+        for id in messages.iter().filter_map(Value::as_str) {
+            bar.inc(1);
             let Ok(id) = id.parse::<MessageId>() else {
                 continue;
             };
-            match context.ask(Question::Body { id }).await {
-                Ok(Answer::Octets { content }) => self.write(id, &content)?,
-                Ok(Answer::One { .. } | Answer::Rows { .. } | Answer::Refused { .. }) => {
-                    exit = Exit::Refused;
-                }
-                // Why has been said. A body that cannot be read keeps no other from being written.
-                Err(ended) => {
-                    print::error(&format!("{id} is not written out"));
-                    exit = ended;
-                }
+            match put(&config, Question::Body { id }, Bytes::new()).await {
+                Ok(Answer::Octets { content }) => self.write(id, &content).map_err(|why| {
+                    bar.suspend(|| print::error(&why));
+                    Exit::Unreachable
+                })?,
+                // A body that cannot be read keeps no other from being written.
+                unread => exit = bar.suspend(|| unwritten(id, unread)),
             }
         }
+        drop(bar);
         print::answer(&answer, context.json, PREVIEW)?;
         Ok(exit)
     }
 
-    fn write(&self, id: MessageId, content: &[u8]) -> Result<(), Exit> {
+    fn write(&self, id: MessageId, content: &[u8]) -> Result<(), String> {
         let file = self.output.join(format!("{id}.eml"));
-        std::fs::write(&file, content).map_err(|error| {
-            print::error(&format!("{}: {error}", file.display()));
-            Exit::Unreachable
-        })
+        std::fs::write(&file, content).map_err(|error| format!("{}: {error}", file.display()))
     }
+}
+
+/// Says why, and of which message.
+fn unwritten(id: MessageId, unread: Result<Answer, Trouble>) -> Exit {
+    let Err(ended) = heard(unread) else {
+        return Exit::Refused;
+    };
+    print::error(&format!("{id} is not written out"));
+    ended
 }
