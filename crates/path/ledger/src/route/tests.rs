@@ -133,13 +133,16 @@ async fn children_have_their_parents_age_and_keep_the_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expansion_into_nobody_is_refused() {
+async fn an_expansion_into_nobody_new_ends_what_it_stood_for() {
     let book = book().await;
     let (id, one) = unrouted(&book).await;
     let nobody = Routed::Expanded {
-        cause: "empty group".into(),
+        cause: "all of them have it".into(),
         children: Vec::new(),
     };
-    assert!(book.ledger.route(&one, nobody, Vec::new()).await.is_err());
-    assert_eq!(book.row(id).await.state, State::Categorizing);
+    let routed = book.ledger.route(&one, nobody, Vec::new()).await;
+    assert_eq!(routed.unwrap(), RouteResult::Done);
+    assert_eq!(book.row(id).await.state, State::Expanded);
+    let totals = book.ledger.totals().await.unwrap();
+    assert_eq!((totals.expanded, totals.difference()), (1, 0));
 }
