@@ -70,7 +70,10 @@ pub(super) fn delays_told(
     for age in NOTICES {
         let owed = recipient.accepted_at + age;
         let held = recipient.expires_at.is_none_or(|end| end <= owed);
-        if !held && owed.max(excused) + GRACE < now && !told.iter().any(|at| *at >= owed) {
+        if !held
+            && owed.max(excused) + GRACE < now
+            && !told.iter().any(|at| *at + CORRECTED >= owed)
+        {
             return broken(
                 promise,
                 format!("nobody was told that {id} waits for {age} ms: {recipient:?}"),
