@@ -199,7 +199,8 @@ fn a_state_that_is_no_word_any_more_is_held_and_ends_in_time() {
     disk.house.until(&["queue", "list"], |rows| rows.is_empty());
     // Held, its row is whole again: its sender is told.
     let back = disk.house.json(&["queue", "list", "--state", "returned"]);
-    assert_eq!(back.len(), 1, "{back:#?}");
+    let story = disk.house.json(&["trace", "alice@example.test"]);
+    assert_eq!(back.len(), 1, "{back:#?} {story:#?}");
     disk.house
         .until(&["mail", "list", "alice@example.test"], |mails| {
             mails.len() == 1
