@@ -9,6 +9,7 @@ mod assets;
 mod audit;
 mod directory;
 mod events;
+mod form;
 mod frame;
 mod live;
 mod message;

@@ -1,13 +1,13 @@
 //! Acting: a preview shows exactly which recipients, then exactly those are treated, in the background.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, RawForm, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use ground_directory::operator::Right;
 use path_ledger::Verb as Word;
 use serde::Deserialize;
 
+use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
 use super::messages::{entered, meant};
 use super::time::{Moment, number};
@@ -26,41 +26,6 @@ struct Preview {
     preview: Previewed,
     count: String,
     shown: String,
-}
-
-/// The form of a selection: which verb, and either the recipients that were ticked or all that a query means.
-struct Selection {
-    word: String,
-    verb: String,
-    to: String,
-    query: Option<String>,
-    ids: Vec<String>,
-}
-
-impl Selection {
-    fn read(form: &[u8]) -> Self {
-        let mut selection = Self {
-            word: String::new(),
-            verb: String::new(),
-            to: String::new(),
-            query: None,
-            ids: Vec::new(),
-        };
-        let (mut query, mut all) = (String::new(), false);
-        for (name, value) in form_urlencoded::parse(form) {
-            match name.as_ref() {
-                "word" => selection.word = value.into_owned(),
-                "verb" => selection.verb = value.into_owned(),
-                "to" => selection.to = value.trim().to_owned(),
-                "query" => query = value.into_owned(),
-                "all" => all = true,
-                "recipient" => selection.ids.push(value.into_owned()),
-                _ => {}
-            }
-        }
-        selection.query = all.then_some(query);
-        selection
-    }
 }
 
 /// A verb, and where to when it is to go another way.
@@ -90,18 +55,19 @@ pub(super) async fn preview(
     Visitor(who): Visitor,
     RawForm(form): RawForm,
 ) -> Result<Response, Refusal> {
-    let selection = Selection::read(&form);
-    who.meant(Some(&selection.word))?;
+    let form = Form::of(&who, &form)?;
     who.may(Right::Act)?;
-    let (word, _) = verb(&selection.verb, &selection.to)?;
-    let pairs = match &selection.query {
-        Some(query) => entered(query),
+    let to = form.value("to");
+    let (word, _) = verb(&form.value("verb"), &to)?;
+    // Either all that a query means, or the recipients that were ticked.
+    let pairs = match form.maybe("all") {
+        Some(_) => entered(&form.value("query")),
         None => {
-            let ids = selection.ids.iter();
-            ids.map(|id| ("id".to_owned(), id.clone())).collect()
+            let ids = form.all("recipient").into_iter();
+            ids.map(|id| ("id".to_owned(), id)).collect()
         }
     };
-    if selection.query.is_none() && pairs.is_empty() {
+    if pairs.is_empty() && form.maybe("all").is_none() {
         return Err(
             Problem::asker("nobody is selected: tick recipients, or all that match").into(),
         );
@@ -113,7 +79,7 @@ pub(super) async fn preview(
         frame,
         verb: word.word(),
         meaning: word.meaning(),
-        to: selection.to,
+        to,
         count: number(preview.count),
         shown: number(preview.rows.len() as u64),
         preview,
@@ -134,7 +100,7 @@ pub(super) struct Wanted {
 pub(super) async fn begin(
     State(web): State<Web>,
     Visitor(who): Visitor,
-    Form(wanted): Form<Wanted>,
+    axum::Form(wanted): axum::Form<Wanted>,
 ) -> Result<Response, Refusal> {
     who.meant(Some(&wanted.word))?;
     who.may(Right::Act)?;

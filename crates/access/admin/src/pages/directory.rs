@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use ground_directory::operator::Right;
 use serde::Deserialize;
 
+use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
 use super::time::{Moment, octets};
 use super::{Refusal, html, rows};
@@ -71,53 +72,42 @@ pub(super) async fn page(
     }))
 }
 
-/// A form of the page: each has a word for what it changes.
-struct Wanted(Vec<(String, String)>);
-
-impl Wanted {
-    fn value(&self, name: &str) -> String {
-        let mut pairs = self.0.iter();
-        let found = pairs.find(|(own, _)| own == name);
-        found.map_or(String::new(), |(_, value)| value.trim().to_owned())
-    }
-
-    fn change(&self) -> Result<DirectoryChange, Problem> {
-        let maybe = |name| Some(self.value(name)).filter(|text| !text.is_empty());
-        Ok(match self.value("what").as_str() {
-            "domain_add" => DirectoryChange::DomainAdd {
-                name: self.value("name"),
-            },
-            "domain_remove" => DirectoryChange::DomainRemove {
-                name: self.value("name"),
-            },
-            "catch_all" => DirectoryChange::DomainCatchAll {
-                name: self.value("name"),
-                target: maybe("target"),
-            },
-            "account_add" => DirectoryChange::AccountAdd {
-                address: self.value("address"),
-                password: maybe("password").map(Password),
-                quota: None,
-            },
-            "account_password" => DirectoryChange::AccountPassword {
-                address: self.value("address"),
-                password: maybe("password").map(Password),
-            },
-            "account_remove" => DirectoryChange::AccountRemove {
-                address: self.value("address"),
-                with_mail: maybe("with_mail").is_some(),
-            },
-            "alias_add" => DirectoryChange::AliasAdd {
-                address: self.value("address"),
-                targets: targets(&self.value("targets")),
-            },
-            "alias_remove" => DirectoryChange::AliasRemove {
-                address: self.value("address"),
-                targets: Vec::new(),
-            },
-            other => return Err(Problem::asker(format!("{other:?} changes nothing"))),
-        })
-    }
+/// What a form of the page changes.
+fn wanted(form: &Form) -> Result<DirectoryChange, Problem> {
+    Ok(match form.value("what").as_str() {
+        "domain_add" => DirectoryChange::DomainAdd {
+            name: form.value("name"),
+        },
+        "domain_remove" => DirectoryChange::DomainRemove {
+            name: form.value("name"),
+        },
+        "catch_all" => DirectoryChange::DomainCatchAll {
+            name: form.value("name"),
+            target: form.maybe("target"),
+        },
+        "account_add" => DirectoryChange::AccountAdd {
+            address: form.value("address"),
+            password: form.maybe("password").map(Password),
+            quota: None,
+        },
+        "account_password" => DirectoryChange::AccountPassword {
+            address: form.value("address"),
+            password: form.maybe("password").map(Password),
+        },
+        "account_remove" => DirectoryChange::AccountRemove {
+            address: form.value("address"),
+            with_mail: form.maybe("with_mail").is_some(),
+        },
+        "alias_add" => DirectoryChange::AliasAdd {
+            address: form.value("address"),
+            targets: targets(&form.value("targets")),
+        },
+        "alias_remove" => DirectoryChange::AliasRemove {
+            address: form.value("address"),
+            targets: Vec::new(),
+        },
+        other => return Err(Problem::asker(format!("{other:?} changes nothing"))),
+    })
 }
 
 /// Addresses with commas or blanks between.
@@ -134,11 +124,9 @@ pub(super) async fn change(
     Visitor(who): Visitor,
     RawForm(form): RawForm,
 ) -> Result<Response, Refusal> {
-    let pairs = form_urlencoded::parse(&form);
-    let wanted = Wanted(pairs.into_owned().collect());
-    who.meant(Some(&wanted.value("word")))?;
+    let form = Form::of(&who, &form)?;
     who.may(Right::Administer)?;
-    let change = wanted.change()?;
+    let change = wanted(&form)?;
     done(&web, &who, Question::Change { change }, "/directory").await
 }
 

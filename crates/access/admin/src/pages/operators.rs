@@ -7,6 +7,7 @@ use ground_directory::operator::Right;
 use serde::Deserialize;
 
 use super::directory::done;
+use super::form::Form;
 use super::frame::{Frame, Tab, Visitor};
 use super::time::Moment;
 use super::{Refusal, html, one, rows};
@@ -85,72 +86,51 @@ async fn shown(web: &Web, who: Who, told: Option<Told>) -> Result<Response, Refu
     }))
 }
 
-/// A form of the page.
-struct Wanted(Vec<(String, String)>);
-
 /// A day in milliseconds.
 const DAY: u64 = 86_400_000;
 
-impl Wanted {
-    fn value(&self, name: &str) -> String {
-        let mut pairs = self.0.iter();
-        let found = pairs.find(|(own, _)| own == name);
-        found.map_or(String::new(), |(_, value)| value.trim().to_owned())
-    }
+/// What a form of the page changes.
+fn wanted(form: &Form) -> Result<OperatorChange, Problem> {
+    let (name, rights) = (form.value("name"), form.all("right").join(","));
+    Ok(match form.value("what").as_str() {
+        "add" => OperatorChange::Add {
+            name,
+            password: form.maybe("password").map(Password),
+            rights: rights,
+        },
+        "remove" => OperatorChange::Remove { name },
+        "password" => OperatorChange::Password {
+            name,
+            password: form.maybe("password").map(Password),
+        },
+        "rights" => OperatorChange::Rights {
+            name,
+            rights: rights,
+        },
+        "totp_offer" => OperatorChange::TotpOffer { name },
+        "totp_confirm" => OperatorChange::TotpConfirm {
+            name,
+            code: form.value("code"),
+        },
+        "totp_remove" => OperatorChange::TotpRemove { name },
+        "sessions" => OperatorChange::SessionsRevoke { name },
+        "token_add" => OperatorChange::TokenAdd {
+            name,
+            rights: rights,
+            lifetime: days(form)?,
+        },
+        "token_remove" => OperatorChange::TokenRemove { name },
+        other => return Err(Problem::asker(format!("{other:?} changes nothing"))),
+    })
+}
 
-    /// The rights that were ticked.
-    fn rights(&self) -> String {
-        let ticked = self.0.iter().filter(|(name, _)| name == "right");
-        let ticked: Vec<&str> = ticked.map(|(_, value)| value.as_str()).collect();
-        ticked.join(",")
-    }
-
-    fn change(&self) -> Result<OperatorChange, Problem> {
-        let name = self.value("name");
-        let maybe = |name| Some(self.value(name)).filter(|text| !text.is_empty());
-        Ok(match self.value("what").as_str() {
-            "add" => OperatorChange::Add {
-                name,
-                password: maybe("password").map(Password),
-                rights: self.rights(),
-            },
-            "remove" => OperatorChange::Remove { name },
-            "password" => OperatorChange::Password {
-                name,
-                password: maybe("password").map(Password),
-            },
-            "rights" => OperatorChange::Rights {
-                name,
-                rights: self.rights(),
-            },
-            "totp_offer" => OperatorChange::TotpOffer { name },
-            "totp_confirm" => OperatorChange::TotpConfirm {
-                name,
-                code: self.value("code"),
-            },
-            "totp_remove" => OperatorChange::TotpRemove { name },
-            "sessions" => OperatorChange::SessionsRevoke { name },
-            "token_add" => OperatorChange::TokenAdd {
-                name,
-                rights: self.rights(),
-                lifetime: self.days()?,
-            },
-            "token_remove" => OperatorChange::TokenRemove { name },
-            other => return Err(Problem::asker(format!("{other:?} changes nothing"))),
-        })
-    }
-
-    fn days(&self) -> Result<Option<u64>, Problem> {
-        match self.value("days").as_str() {
-            "" => Ok(None),
-            text => {
-                let days: u32 = text
-                    .parse()
-                    .map_err(|_| Problem::asker(format!("{text:?} is no number of days")))?;
-                Ok(Some(u64::from(days) * DAY))
-            }
-        }
-    }
+fn days(form: &Form) -> Result<Option<u64>, Problem> {
+    let Some(text) = form.maybe("days") else {
+        return Ok(None);
+    };
+    let days: Result<u32, _> = text.parse();
+    let days = days.map_err(|_| Problem::asker(format!("{text:?} is no number of days")))?;
+    Ok(Some(u64::from(days) * DAY))
 }
 
 pub(super) async fn change(
@@ -158,11 +138,9 @@ pub(super) async fn change(
     Visitor(who): Visitor,
     RawForm(form): RawForm,
 ) -> Result<Response, Refusal> {
-    let pairs = form_urlencoded::parse(&form);
-    let wanted = Wanted(pairs.into_owned().collect());
-    who.meant(Some(&wanted.value("word")))?;
+    let form = Form::of(&who, &form)?;
     who.may(Right::Administer)?;
-    let change = wanted.change()?;
+    let change = wanted(&form)?;
     let once = matches!(
         change,
         OperatorChange::TokenAdd { .. } | OperatorChange::TotpOffer { .. }
