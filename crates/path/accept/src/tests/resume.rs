@@ -126,10 +126,8 @@ async fn reports_get_their_way_at_once() {
             "ada@here.test queued mailbox",
             "boss@here.test expanded",
             "eve@far.test queued mx:far.test",
-            "eve@far.test queued mx:far.test",
             "gone@here.test queued mailbox",
-            "jo@here.test queued mailbox",
-            "jo@here.test queued mailbox",
+            // Also on the list, and what the alias stands for: one copy.
             "jo@here.test queued mailbox",
             "team@here.test expanded",
         ]
