@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use ground_world::clock::Clock;
 use tokio::sync::{Notify, oneshot};
 
 use crate::StoreError;
@@ -81,6 +83,17 @@ impl Faults {
     pub(crate) fn time_held(&self) -> Option<TimeHeld> {
         let held = self.shared.time_held.load(Ordering::Acquire);
         held.then(TimeHeld::begin)
+    }
+
+    /// A pause of a task for which whoever holds the clock waits: by that clock it would never end, so it goes by the
+    /// machine's own.
+    pub(crate) async fn pause(&self, clock: &Clock, time: Duration) {
+        if !self.shared.time_held.load(Ordering::Acquire) {
+            return clock.sleep(time).await;
+        }
+        let slept = tokio::task::spawn_blocking(move || std::thread::sleep(time)).await;
+        // It cannot panic; a runtime that ends cuts it short.
+        drop(slept);
     }
 
     pub(crate) fn none(&self) -> bool {

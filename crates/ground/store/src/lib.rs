@@ -189,12 +189,16 @@ impl Store {
         world: &World,
         commits: Arc<Commits>,
     ) -> Self {
+        let faults = match &engine {
+            Engine::Sqlite(_) => Faults::default(),
+            Engine::Postgres(postgres) => postgres.faults(),
+        };
         Self {
             shared: Arc::new(Shared {
                 engine,
                 options,
                 world: world.clone(),
-                faults: Faults::default(),
+                faults,
                 large_bodies,
                 commits,
             }),

@@ -23,7 +23,7 @@ use ground_world::World;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::line::{self, Answer, GroupBounds};
-use crate::{Commits, Lane, Options, Query, Row, StoreError, Unit};
+use crate::{Commits, Faults, Lane, Options, Query, Row, StoreError, Unit};
 use bell::Bell;
 use dialer::{Dialer, Role};
 use dust::Broom;
@@ -36,6 +36,7 @@ pub(crate) struct Postgres {
     reads: mpsc::Sender<readers::Job>,
     reads_apart: mpsc::Sender<readers::Job>,
     panic_next: Arc<AtomicBool>,
+    faults: Faults,
     /// None where nothing is done that others could hear of.
     bell: Option<Bell>,
 }
@@ -68,12 +69,14 @@ impl Postgres {
         let (writes, write_jobs) = mpsc::channel(options.waiting.max(1));
         let (reads, read_jobs) = mpsc::channel(options.waiting.max(1));
         let panic_next = Arc::new(AtomicBool::new(false));
+        let faults = Faults::default();
         let writer = Writer {
             dialer: Arc::clone(&dialer),
             world: world.clone(),
             bounds: GroupBounds::of(options),
             deadline: options.write_deadline,
             panic_next: Arc::clone(&panic_next),
+            faults: faults.clone(),
             connection: Some(connection),
             failures: 0,
             unfolded: 0,
@@ -90,6 +93,7 @@ impl Postgres {
             reads,
             reads_apart,
             panic_next,
+            faults,
             bell: Some(Bell::hang(&dialer, world)),
         })
     }
@@ -111,6 +115,7 @@ impl Postgres {
             reads_apart: reads.clone(),
             reads,
             panic_next: Arc::default(),
+            faults: Faults::default(),
             bell: None,
         })
     }
@@ -135,6 +140,11 @@ impl Postgres {
     ) -> Result<(), StoreError> {
         let text = format!("DROP DATABASE {name} WITH (FORCE)");
         command(url, &text, world).await
+    }
+
+    /// What tests make of it.
+    pub(crate) fn faults(&self) -> Faults {
+        self.faults.clone()
     }
 
     pub(crate) async fn write(&self, unit: Unit) -> Answer {

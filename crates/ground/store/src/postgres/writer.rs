@@ -18,7 +18,7 @@ use super::dialer::{Dialer, Role};
 use super::dust::{Broom, FOLDS};
 use super::group::{self, Fold, Stop};
 use crate::line::{Answer, Group, GroupBounds, Job};
-use crate::{Commits, StoreError};
+use crate::{Commits, Faults, StoreError};
 
 /// Tries of a group that other nodes are in the way of. Each waits for the server's own deadlock clock (1 s), so this is
 /// bounded by the group's deadline more than by this number.
@@ -42,6 +42,7 @@ pub(super) struct Writer {
     pub(super) bounds: GroupBounds,
     pub(super) deadline: Duration,
     pub(super) panic_next: Arc<AtomicBool>,
+    pub(super) faults: Faults,
     pub(super) connection: Option<Connection>,
     /// Tries to connect that failed since the last that did not.
     pub(super) failures: u32,
@@ -152,7 +153,7 @@ impl Writer {
                 Err(Stop::Again(said)) => {
                     tracing::debug!(%said, "another node was in the way of a group");
                     let pause = self.world.chance.jitter(PAUSE, 0.5);
-                    self.world.clock.sleep(pause).await;
+                    self.faults.pause(&self.world.clock, pause).await;
                     why = said;
                 }
                 Err(Stop::Savepoints(error) | Stop::All(error)) => return Err(error),
@@ -173,7 +174,7 @@ impl Writer {
         if self.failures > 0 {
             let doubled = FIRST_BACK_OFF.saturating_mul(1 << (self.failures - 1).min(16));
             let pause = self.world.chance.jitter(doubled.min(LAST_BACK_OFF), 0.2);
-            self.world.clock.sleep(pause).await;
+            self.faults.pause(&self.world.clock, pause).await;
         }
         match self.dialer.connect(Role::Writer).await {
             Ok(connection) => {
