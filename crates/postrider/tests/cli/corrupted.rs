@@ -195,7 +195,8 @@ fn a_state_that_is_no_word_any_more_is_held_and_ends_in_time() {
     };
     disk.house.ok(&["clock", "advance", "11m"]);
     // By its own word: listed as held it is before it is.
-    disk.house.until(&["queue", "list", "--state", "held"], held);
+    disk.house
+        .until(&["queue", "list", "--state", "held"], held);
     disk.house.ok(&["clock", "advance", "4d"]);
     disk.house.until(&["queue", "list"], |rows| rows.is_empty());
     // Held, its row is whole again: its sender is told.
