@@ -96,17 +96,14 @@ fn wanted(form: &Form) -> Result<OperatorChange, Problem> {
         "add" => OperatorChange::Add {
             name,
             password: form.maybe("password").map(Password),
-            rights: rights,
+            rights,
         },
         "remove" => OperatorChange::Remove { name },
         "password" => OperatorChange::Password {
             name,
             password: form.maybe("password").map(Password),
         },
-        "rights" => OperatorChange::Rights {
-            name,
-            rights: rights,
-        },
+        "rights" => OperatorChange::Rights { name, rights },
         "totp_offer" => OperatorChange::TotpOffer { name },
         "totp_confirm" => OperatorChange::TotpConfirm {
             name,
@@ -116,7 +113,7 @@ fn wanted(form: &Form) -> Result<OperatorChange, Problem> {
         "sessions" => OperatorChange::SessionsRevoke { name },
         "token_add" => OperatorChange::TokenAdd {
             name,
-            rights: rights,
+            rights,
             lifetime: days(form)?,
         },
         "token_remove" => OperatorChange::TokenRemove { name },
