@@ -86,8 +86,12 @@ impl Web {
     }
 
     /// Talks with whoever has opened the control socket: its owner, who may do everything.
-    pub async fn receive_owner(&self, stream: Stream) {
-        door::receive_owner(self, self.router(), stream).await;
+    pub fn owner(&self) -> impl Fn(Stream) -> Pin<Box<dyn Future<Output = ()> + Send>> + use<> {
+        let (web, router) = (self.clone(), self.router());
+        move |stream| {
+            let (web, router) = (web.clone(), router.clone());
+            Box::pin(async move { door::receive_owner(&web, router, stream).await })
+        }
     }
 
     pub(crate) fn router(&self) -> Router {

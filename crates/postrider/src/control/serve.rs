@@ -26,6 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) async fn serve(listener: Arc<UnixListener>, world: World, web: Web, pulse: Pulse) {
     let places = Arc::new(Semaphore::new(CONVERSATIONS));
     let mut conversations = JoinSet::new();
+    let receive = web.owner();
     loop {
         while conversations.try_join_next().is_some() {}
         pulse.beat("accepting");
@@ -35,9 +36,9 @@ pub(crate) async fn serve(listener: Arc<UnixListener>, world: World, web: Web, p
         match world.clock.timeout(LOOK, listener.accept()).await {
             Err(_nobody) => {}
             Ok(Ok(stream)) => {
-                let web = web.clone();
+                let conversation = receive(stream);
                 conversations.spawn(async move {
-                    web.receive_owner(stream).await;
+                    conversation.await;
                     drop(place);
                 });
             }

@@ -28,6 +28,9 @@ const FIELDS_MAX: usize = 100;
 /// How long what is under way may go on when the listener closes: less than the listener gives.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// How long a connection may last: one whose client takes no answer holds its place no longer, and pages that go on come again.
+const CONNECTION: Duration = Duration::from_secs(60 * 60);
+
 /// How a request came, for those who must know.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Way {
@@ -120,12 +123,18 @@ async fn talk(web: &Web, router: Router, stream: Stream, way: Way, leave: Cancel
         .max_headers(FIELDS_MAX);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    let clock = &web.world().clock;
     let ended = tokio::select! {
         biased;
-        ended = connection.as_mut() => ended,
-        () = leave.cancelled() => {
+        ended = connection.as_mut() => Some(ended),
+        () = leave.cancelled() => None,
+        () = clock.sleep(CONNECTION) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             connection.as_mut().graceful_shutdown();
-            match web.world().clock.timeout(GRACE, connection).await {
+            match clock.timeout(GRACE, connection).await {
                 Ok(ended) => ended,
                 Err(_late) => return,
             }
