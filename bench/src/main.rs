@@ -14,6 +14,7 @@ mod nodes;
 mod outage;
 mod proc;
 mod sink;
+mod viewer;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,8 @@ enum Command {
     Outage(outage::Arguments),
     /// Several nodes of Postrider on one PostgreSQL server: what they accept together, and how a full queue lists
     Nodes(nodes::Arguments),
+    /// A full queue under load, looked at through the web pages; and an act on many
+    Viewer(viewer::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Outage(arguments) => outage::run(&arguments),
         Command::Nodes(arguments) => nodes::run(&arguments),
+        Command::Viewer(arguments) => viewer::run(&arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -61,6 +61,15 @@ pub enum Destination {
         /// A server that takes mail.
         alive: SocketAddr,
     },
+    /// `dead.test` and `back.test` to the first, where nobody listens; everything else to the second; with web pages.
+    Viewed {
+        /// Where nobody listens.
+        dead: SocketAddr,
+        /// A server that takes mail.
+        alive: SocketAddr,
+        /// Where the pages are.
+        web: SocketAddr,
+    },
     /// Into the mailboxes `user0` to `user19` of `local.test`.
     Mailboxes,
 }
@@ -232,6 +241,26 @@ impl Server {
                 postrider::delivered(binary, &self.folder)
             }
             Contestant::Floor => bail!("the floor has no mailboxes"),
+        }
+    }
+
+    /// A word that lets a program in at the web pages, with every right.
+    pub fn token(&self) -> anyhow::Result<String> {
+        match &self.contestant {
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                postrider::token(binary, &self.folder)
+            }
+            Contestant::Postfix | Contestant::Floor => bail!("only Postrider has web pages"),
+        }
+    }
+
+    /// What the book says of itself.
+    pub fn audit(&self) -> anyhow::Result<serde_json::Value> {
+        match &self.contestant {
+            Contestant::Postrider(Postrider { binary, .. }) => {
+                postrider::audit(binary, &self.folder)
+            }
+            Contestant::Postfix | Contestant::Floor => bail!("only Postrider keeps a book"),
         }
     }
 

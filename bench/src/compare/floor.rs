@@ -15,7 +15,9 @@ pub fn prepare(folder: &Path, destination: Destination) -> anyhow::Result<()> {
     let relay = match destination {
         Destination::Held => String::new(),
         Destination::Relay(to) => to.to_string(),
-        Destination::Outage { .. } => bail!("the floor has one next hop"),
+        Destination::Outage { .. } | Destination::Viewed { .. } => {
+            bail!("the floor has one next hop")
+        }
         Destination::Mailboxes => bail!("the floor has no mailboxes"),
     };
     fs::write(folder.join("relay"), relay)?;

@@ -103,7 +103,9 @@ default_destination_concurrency_limit = 50
             to.ip(),
             to.port()
         ),
-        Destination::Outage { .. } => bail!("an outage is measured with Postrider alone"),
+        Destination::Outage { .. } | Destination::Viewed { .. } => {
+            bail!("an outage and web pages are measured with Postrider alone")
+        }
         Destination::Mailboxes => format!(
             "\
 virtual_mailbox_domains = local.test

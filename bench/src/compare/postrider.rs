@@ -22,12 +22,17 @@ pub fn prepare(
     let next_hop = match destination {
         // Nobody listens there: each attempt is refused at once.
         Destination::Held | Destination::Mailboxes => free_address()?,
-        Destination::Relay(to) | Destination::Outage { alive: to, .. } => to,
+        Destination::Relay(to)
+        | Destination::Outage { alive: to, .. }
+        | Destination::Viewed { alive: to, .. } => to,
     };
     let binary = &ours.binary;
     let mut config = config(&store(ours.node.as_ref(), folder), address, next_hop);
     if let Destination::Outage { dead, .. } = destination {
         config += &outage(dead);
+    }
+    if let Destination::Viewed { dead, web, .. } = destination {
+        config += &viewed(dead, web);
     }
     fs::write(folder.join(CONFIG), config)?;
     if let Destination::Mailboxes = destination {
@@ -87,6 +92,23 @@ retry = ["1s"]
     )
 }
 
+/// A next hop where nobody is, and web pages.
+fn viewed(dead: SocketAddr, web: SocketAddr) -> String {
+    format!(
+        r#"
+[[connector]]
+name = "dead"
+address_space = ["dead.test", "back.test"]
+next_hop = "{dead}"
+
+[[listener]]
+name = "web"
+protocol = "http"
+address = "{web}"
+"#
+    )
+}
+
 /// The command that serves.
 pub fn serve(binary: &Path, folder: &Path) -> Command {
     command(binary, folder, &["serve"])
@@ -126,10 +148,28 @@ pub fn failures(binary: &Path, folder: &Path) -> anyhow::Result<u64> {
 
 /// Recipients delivered, as the book says.
 pub fn delivered(binary: &Path, folder: &Path) -> anyhow::Result<u64> {
-    let printed = run(binary, folder, &["audit", "--json"])?;
-    let audit: serde_json::Value = serde_json::from_str(&printed)?;
+    let audit = audit(binary, folder)?;
     let delivered = audit.get("delivered").and_then(serde_json::Value::as_u64);
-    delivered.with_context(|| format!("no `delivered` in {printed}"))
+    delivered.with_context(|| format!("no `delivered` in {audit}"))
+}
+
+/// What the book says of itself.
+pub fn audit(binary: &Path, folder: &Path) -> anyhow::Result<serde_json::Value> {
+    let printed = run(binary, folder, &["audit", "--json"])?;
+    Ok(serde_json::from_str(&printed)?)
+}
+
+/// A new token for the web pages, with every right.
+pub fn token(binary: &Path, folder: &Path) -> anyhow::Result<String> {
+    const RIGHTS: &str = "view,act,content,administer";
+    let printed = run(
+        binary,
+        folder,
+        &["token", "add", "bench", "--rights", RIGHTS, "--json"],
+    )?;
+    let made: serde_json::Value = serde_json::from_str(&printed)?;
+    let token = made.get("token").and_then(serde_json::Value::as_str);
+    Ok(token.context("no token")?.to_owned())
 }
 
 fn run(binary: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {

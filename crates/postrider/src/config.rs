@@ -1,5 +1,7 @@
 //! The configuration file, read from the disk.
 
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ground_settings::{Problem, Settings, Store};
@@ -81,6 +83,67 @@ impl Config {
     #[must_use]
     pub fn store_url(&self) -> String {
         url(&self.settings.server.store, &self.folder)
+    }
+}
+
+/// A file's new text, beside it: whole and flushed, under a name of its own. Dropped before it is taken, it is removed.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    /// The file itself, where a link leads to it.
+    file: PathBuf,
+    beside: PathBuf,
+    taken: bool,
+}
+
+impl Replacement {
+    /// Writes `text` beside `file`, for whom the file is.
+    ///
+    /// # Errors
+    /// The operator's: not allowed, or no room.
+    pub(crate) fn write(file: &Path, text: &str) -> std::io::Result<Self> {
+        let file = file.canonicalize()?;
+        let mut beside = file.clone().into_os_string();
+        beside.push(".new");
+        let old = std::fs::metadata(&file)?;
+        let mut new = std::fs::File::create(&beside)?;
+        let replacement = Self {
+            file,
+            beside: PathBuf::from(beside),
+            taken: false,
+        };
+        // Before the text is in it: it may hold passwords.
+        new.set_permissions(old.permissions())?;
+        let made = new.metadata()?;
+        if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
+            std::os::unix::fs::fchown(&new, Some(old.uid()), Some(old.gid()))?;
+        }
+        new.write_all(text.as_bytes())?;
+        new.sync_all()?;
+        Ok(replacement)
+    }
+
+    /// It takes the file's place.
+    ///
+    /// # Errors
+    /// The operator's. The file is as it was then.
+    pub(crate) fn take(mut self) -> std::io::Result<()> {
+        std::fs::rename(&self.beside, &self.file)?;
+        self.taken = true;
+        match self.file.parent() {
+            Some(folder) => std::fs::File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        if let Err(error) = std::fs::remove_file(&self.beside) {
+            tracing::warn!(%error, file = %self.beside.display(), "a text that was not taken could not be removed");
+        }
     }
 }
 

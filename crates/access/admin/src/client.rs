@@ -186,6 +186,8 @@ fn write(question: &Question) -> Written {
         } => Written::of("begin").saying(json!({
             "preview": preview, "verb": verb.ledgers(), "to": to(verb), "reason": reason,
         })),
+        Question::Connectors => Written::of("connectors"),
+        Question::Route { domain } => Written::of("route").at("domain", domain),
         Question::Progress { act } => Written::of("progress").at("act", act),
         Question::PauseHop { hop, until, reason } => Written::of("hopPause")
             .at("hop", hop)
@@ -210,6 +212,17 @@ fn write(question: &Question) -> Written {
         } => because(if *draining { "drain" } else { "resume" }, reason).at("node", name),
         Question::Selftest => Written::of("selftest"),
         Question::Reload => Written::of("reload"),
+        Question::Settings => Written::of("settings"),
+        Question::SettingsTry { text } => {
+            Written::of("settingsTry").saying(json!({ "text": text }))
+        }
+        Question::SettingsSave {
+            text,
+            version,
+            reason,
+        } => Written::of("settingsSave").saying(json!({
+            "text": text, "version": version, "reason": reason,
+        })),
         Question::ClockAdvance { millis } => {
             Written::of("clockAdvance").saying(json!({ "millis": millis }))
         }

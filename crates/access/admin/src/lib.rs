@@ -11,19 +11,23 @@
 mod api;
 mod bulk;
 pub mod client;
+mod connectors;
 pub mod explain;
 mod live;
 pub mod metrics;
 mod pages;
 mod request;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod web;
 
 pub use bulk::{ActState, ActStatus, ESCAPEES_NAMED, Group, Previewed};
+pub use connectors::{ConnectorLine, RouteFound, connectors, route};
 pub use live::PACE_PULSE;
 pub use request::{
     Answer, DirectoryChange, DirectoryView, Mover, OperatorChange, OperatorView, Password,
     Question, Request, Verb,
 };
+pub use settings::{Differing, Rerouted, SettingsView, Trial, Wrong};
 pub use web::{Desk, Web, WebParts};

@@ -7,6 +7,7 @@ mod act;
 mod alarms;
 mod assets;
 mod audit;
+mod connectors;
 mod directory;
 mod events;
 mod form;
@@ -19,6 +20,7 @@ mod now;
 mod operators;
 mod queues;
 mod refusal;
+mod settings;
 mod time;
 mod tracking;
 
@@ -38,6 +40,9 @@ pub(crate) fn router() -> Router<Web> {
         .route("/", get(now::page))
         .route("/queues", get(queues::page))
         .route("/messages", get(messages::page))
+        .route("/held", get(messages::held))
+        .route("/damaged", get(messages::damaged))
+        .route("/dead-letters", get(messages::dead_letters))
         .route("/messages/{id}", get(message::page))
         .route("/messages/{id}/source", get(message::source))
         .route("/tracking", get(tracking::page))
@@ -52,6 +57,15 @@ pub(crate) fn router() -> Router<Web> {
         .route("/events", get(events::page))
         .route("/directory", get(directory::page).post(directory::change))
         .route("/operators", get(operators::page).post(operators::change))
+        .route("/connectors", get(connectors::page))
+        .route("/settings", get(settings::page))
+        .route("/settings/text", get(settings::text))
+        .route(
+            "/settings/section",
+            get(settings::section).post(settings::change),
+        )
+        .route("/settings/try", post(settings::try_text))
+        .route("/settings/save", post(settings::save))
         .route("/queues/pause", post(queues::pause))
         .route("/login", get(form).post(enter))
         .route("/logout", post(leave))

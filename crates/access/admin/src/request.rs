@@ -91,6 +91,13 @@ pub enum Question {
         /// Its name.
         act: String,
     },
+    /// Every connector, with the mail that waits for it.
+    Connectors,
+    /// The way that mail for a domain takes now.
+    Route {
+        /// The domain.
+        domain: String,
+    },
     /// The body of a message, as it was accepted.
     Body {
         /// The message's id.
@@ -172,6 +179,22 @@ pub enum Question {
     Selftest,
     /// The settings are read again.
     Reload,
+    /// What the configuration file says, and what holds.
+    Settings,
+    /// What a text would come to as the configuration file. Nothing is changed.
+    SettingsTry {
+        /// The text, `(kept)` for each secret that stays; none: the file as it is.
+        text: Option<String>,
+    },
+    /// The configuration file gets another text, which holds at once.
+    SettingsSave {
+        /// The text, `(kept)` for each secret that stays.
+        text: String,
+        /// The version it was made from.
+        version: String,
+        /// Why.
+        reason: String,
+    },
     /// The clock of a server under test moves on.
     ClockAdvance {
         /// By how much.

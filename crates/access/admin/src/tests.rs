@@ -264,6 +264,25 @@ fn answer(question: &Question) -> Answer {
         },
         Question::Look { at } => look(at),
         Question::OperatorLook { at } => operator_look(at),
+        Question::Connectors => rows(vec![json!({
+            "name": HOSTILE, "address_space": [HOSTILE], "next_hop": HOSTILE, "cost": 10, "protocol": HOSTILE, "tls": HOSTILE,
+            "username": HOSTILE, "waiting": 3, "hops": [HOSTILE],
+        })]),
+        Question::Route { .. } => one(json!({
+            "domain": HOSTILE, "next_hop": HOSTILE, "connector": HOSTILE, "address_space": HOSTILE, "cost": 10, "reason": HOSTILE,
+        })),
+        Question::Settings => one(json!({
+            "node": HOSTILE, "file": HOSTILE, "text": format!("greeting = '''{HOSTILE}'''\n"), "trouble": HOSTILE,
+            "version": HOSTILE, "unread": [{ "setting": HOSTILE, "before": HOSTILE, "after": HOSTILE }],
+            "waits_for_restart": [HOSTILE],
+        })),
+        Question::SettingsTry { .. } => one(json!({
+            "problems": [],
+            "differences": [{ "setting": HOSTILE, "before": HOSTILE, "after": HOSTILE }],
+            "waits_for_restart": [HOSTILE],
+            "rerouted": [{ "next_hop": HOSTILE, "recipients": 312, "before": HOSTILE, "after": HOSTILE, "lost": true }],
+            "recipients": 312,
+        })),
         Question::MailList { .. } | Question::Selftest => rows(Vec::new()),
         Question::Act { .. }
         | Question::Change { .. }
@@ -273,6 +292,7 @@ fn answer(question: &Question) -> Answer {
         | Question::PauseHop { .. }
         | Question::ResumeHop { .. }
         | Question::Reload
+        | Question::SettingsSave { .. }
         | Question::ClockAdvance { .. }
         | Question::ClockStep { .. } => one(json!({ "done": HOSTILE })),
     }

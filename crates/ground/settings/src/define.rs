@@ -1,6 +1,6 @@
 //! The vocabulary in which a setting is defined once: `section!`, `words!`, starts and checks.
 
-use crate::form::Value;
+use crate::form::{Shape, Value};
 use crate::problem::Fault;
 use crate::read::{Agreement, Fields};
 
@@ -14,6 +14,14 @@ pub(crate) trait Section: Default {
     fn rows() -> Vec<Row>;
     /// Reads every setting, each its default where it is absent or bad.
     fn read(fields: &mut Fields<'_, '_>) -> Self;
+    /// Every setting as it would be written, in the order of [`Section::rows`].
+    fn shown(&self) -> Vec<String>;
+    /// Where `other` has another value: the places in [`Section::rows`]. Secrets that show alike differ, too.
+    fn differs(&self, other: &Self) -> Vec<usize>;
+    /// What tells one of several apart: its name; empty for a section that is there once.
+    fn title(&self) -> &str {
+        ""
+    }
     /// Complains about settings of this section that contradict each other.
     fn agree(&self, agreement: &mut Agreement<'_>);
 }
@@ -28,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) bounds: String,
     pub(crate) need: Need,
     pub(crate) value: String,
+    pub(crate) shape: Shape,
+    pub(crate) conceals: fn(&str) -> bool,
     pub(crate) words: Vec<(&'static str, &'static str)>,
 }
 
@@ -46,6 +56,8 @@ impl Row {
             bounds: check.bounds,
             need: start.need,
             value: start.value.show(),
+            shape: T::SHAPE,
+            conceals: T::conceals,
             words: T::words(),
         }
     }
@@ -221,13 +233,14 @@ pub(crate) fn line(low: usize, high: usize) -> Check<String> {
 /// Nothing in a section contradicts anything else in it.
 pub(crate) fn always<S>(_: &S, _: &mut Agreement<'_>) {}
 
-/// Defines a section of the file: `field: Type = start, check;`, with the documentation above each.
+/// Defines a section of the file: `field: Type = start, check;`, with the documentation above each; `of` a setting that tells
+/// several of them apart.
 ///
 /// The struct, its `Default`, its reader and its page in the manual all come from this one list.
 macro_rules! section {
     (
         $(#[doc = $doc:literal])+
-        pub struct $type:ident = $name:literal, $agree:path;
+        pub struct $type:ident = $name:literal $(of $title:ident)?, $agree:path;
         $(
             $(#[doc = $field_doc:literal])+
             $field:ident: $value:ty = $start:expr, $check:expr;
@@ -258,6 +271,20 @@ macro_rules! section {
             fn read(fields: &mut $crate::read::Fields<'_, '_>) -> Self {
                 Self { $( $field: fields.value::<$value>(stringify!($field), $start, $check), )+ }
             }
+
+            fn shown(&self) -> Vec<String> {
+                vec![$( $crate::form::Value::show(&self.$field) ),+]
+            }
+
+            fn differs(&self, other: &Self) -> Vec<usize> {
+                let same = [$( self.$field == other.$field ),+];
+                let places = same.iter().enumerate();
+                places.filter(|(_, same)| !**same).map(|(at, _)| at).collect()
+            }
+
+            $( fn title(&self) -> &str {
+                &self.$title
+            } )?
 
             fn agree(&self, agreement: &mut $crate::read::Agreement<'_>) {
                 $agree(self, agreement);

@@ -43,8 +43,27 @@ pub(crate) struct Misread {
     pub(crate) fault: Fault,
 }
 
+/// What kind of TOML value a setting is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A string.
+    Text,
+    /// A string that never shows.
+    Secret,
+    /// A whole number or a fraction.
+    Number,
+    /// True or false.
+    Truth,
+    /// A list of strings.
+    Texts,
+    /// A list of whole numbers.
+    Numbers,
+}
+
 /// A type a setting can have.
 pub(crate) trait Value: Sized {
+    /// What it is in TOML.
+    const SHAPE: Shape = Shape::Text;
     /// The form in words, with an example.
     fn form() -> String;
     /// Reads the value, or says everything that is wrong with it.
@@ -55,9 +74,19 @@ pub(crate) trait Value: Sized {
     fn words() -> Vec<(&'static str, &'static str)> {
         Vec::new()
     }
+    /// Whether this text, as it stands in the file, must not be shown.
+    fn conceals(_text: &str) -> bool {
+        false
+    }
 }
 
 impl<T: Value> Value for Option<T> {
+    const SHAPE: Shape = T::SHAPE;
+
+    fn conceals(text: &str) -> bool {
+        T::conceals(text)
+    }
+
     fn form() -> String {
         T::form()
     }
@@ -76,6 +105,11 @@ impl<T: Value> Value for Option<T> {
 }
 
 impl<T: Value> Value for Vec<T> {
+    const SHAPE: Shape = match T::SHAPE {
+        Shape::Number | Shape::Numbers => Shape::Numbers,
+        Shape::Text | Shape::Secret | Shape::Truth | Shape::Texts => Shape::Texts,
+    };
+
     fn form() -> String {
         format!("list; each is {}", T::form())
     }

@@ -8,12 +8,16 @@
 //!
 //! The way through: [`Settings::parse`] reads the TOML tree, keeping the place of each value; each module under
 //! `section/` lists its settings in one `section!` block, from which come the struct, its `Default`, its reader and
-//! its page of the manual; `form/` holds the ways a value can be written; `agree.rs` compares sections with each other.
+//! its page of the manual; `form/` holds the ways a value can be written; `agree.rs` compares sections with each other;
+//! `fact.rs` shows the values that hold, and what two readings differ in; `edit.rs` changes a file's text and leaves its
+//! comments alone.
 //!
 //! Limits: a default gives way to what the operator wrote, and never contradicts it; names are matched exactly, and near misses suggested.
 
 mod agree;
 mod define;
+mod edit;
+mod fact;
 mod form;
 mod manual;
 mod problem;
@@ -27,8 +31,10 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+pub use edit::{Change, KEPT, conceal, edit, reveal};
+pub use fact::{Difference, Fact, SectionFacts};
 pub use form::{
-    AddressSpace, Cidr, Detour, Endpoint, Hostname, NextHop, Period, Secret, Secured, Size,
+    AddressSpace, Cidr, Detour, Endpoint, Hostname, NextHop, Period, Secret, Secured, Shape, Size,
     Specificity, Store, WebAddress,
 };
 pub use manual::manual;
@@ -66,6 +72,22 @@ macro_rules! settings {
             )
         }
 
+        impl Settings {
+            /// Every section with the values that hold, in the order of the manual.
+            pub fn facts(&self) -> Vec<SectionFacts> {
+                let mut facts = Vec::new();
+                $( settings!(@facts $shape facts, self.$field, settings!(@heading $shape $type)); )+
+                facts
+            }
+
+            /// What `new` has otherwise, in the order of the manual.
+            pub fn differences(&self, new: &Self) -> Vec<Difference> {
+                let mut differences = Vec::new();
+                $( settings!(@differences $shape differences, self.$field, new.$field); )+
+                differences
+            }
+        }
+
         /// Every section with its settings, in the order of the manual.
         fn catalogue() -> Vec<Page> {
             vec![ $( Page::new::<$type>(settings!(@heading $shape $type)), )+ ]
@@ -78,6 +100,20 @@ macro_rules! settings {
     (@read top $type:ident $root:ident) => { ($type::read($root), Places::default()) };
     (@read one $type:ident $root:ident) => { $root.one::<$type>() };
     (@read many $type:ident $root:ident) => { $root.many::<$type>() };
+    (@facts many $facts:ident, $field:expr, $heading:expr) => {
+        for section in &$field {
+            $facts.push(fact::of(section, $heading));
+        }
+    };
+    (@facts $shape:ident $facts:ident, $field:expr, $heading:expr) => {
+        $facts.push(fact::of(&$field, $heading));
+    };
+    (@differences many $found:ident, $old:expr, $new:expr) => {
+        fact::many_differ(&$old, &$new, &mut $found);
+    };
+    (@differences $shape:ident $found:ident, $old:expr, $new:expr) => {
+        fact::one_differs(&$old, &$new, &mut $found);
+    };
     (@heading top $type:ident) => { "The top of the file".to_owned() };
     (@heading one $type:ident) => { format!("[{}]", $type::NAME) };
     (@heading many $type:ident) => { format!("[[{}]]", $type::NAME) };

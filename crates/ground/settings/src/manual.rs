@@ -18,7 +18,7 @@ pub(crate) struct Page {
     pub(crate) name: &'static str,
     pub(crate) rows: Vec<Row>,
     pub(crate) heading: String,
-    doc: &'static str,
+    pub(crate) doc: &'static str,
 }
 
 impl Page {
@@ -75,6 +75,6 @@ fn write_row(text: &mut String, row: &Row) -> std::fmt::Result {
 }
 
 /// Documentation lines as one paragraph.
-fn flowing(doc: &str) -> String {
+pub(crate) fn flowing(doc: &str) -> String {
     doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -47,6 +47,8 @@ pub struct Filter {
     pub due_before: Option<Time>,
     /// The last reply has this in it, in any case.
     pub reply_contains: Option<String>,
+    /// The reason of its hold, or the cause of its end, has this in it, in any case.
+    pub reason_contains: Option<String>,
     /// In flight on this node, or else accepted by it.
     pub node: Option<String>,
     /// Rows a page, at most [`PAGE_MAX`]; [`PAGE`] when not given.
@@ -83,6 +85,8 @@ enum Order {
     ByHop,
     /// History and named ids, oldest first.
     ById,
+    /// What the search finds, oldest message first: a sender of a hundred thousand messages costs no more than one page of them.
+    ByMessage,
 }
 
 /// The part of a query after `FROM`.
@@ -156,6 +160,7 @@ impl Filter {
                 self.due_before = Some(moment.ok_or_else(|| wrong("due-before", expected))?);
             }
             "reply-contains" => self.reply_contains = text(),
+            "reason-contains" => self.reason_contains = text(),
             "node" => self.node = text(),
             "limit" => {
                 let limit = value
@@ -202,6 +207,12 @@ impl Filter {
     pub(crate) fn condition(&self, now: Time) -> Condition {
         let mut writer = Writer::default();
         let order = self.write_state(&mut writer);
+        let searched =
+            self.recipient.is_some() || self.sender.as_ref().is_some_and(|s| !s.is_empty());
+        let order = match searched && self.ids.is_empty() {
+            true => Order::ByMessage,
+            false => order,
+        };
         self.write_names(&mut writer);
         if let Some(age) = self.older_than {
             let before = (now - age).as_millis();
@@ -211,8 +222,19 @@ impl Filter {
             writer.add(["recipient.deadline_at <= ", ""], moment.as_millis());
         }
         if let Some(part) = &self.reply_contains {
+            // Said, so that the index of those that have a reply serves.
+            writer.plain("recipient.last_reply <> ''");
             writer.add(
                 ["lower(recipient.last_reply) LIKE ", " ESCAPE '\\'"],
+                like(part),
+            );
+        }
+        if let Some(part) = &self.reason_contains {
+            writer.add(
+                [
+                    "lower(coalesce(recipient.hold_reason, recipient.cause, '')) LIKE ",
+                    " ESCAPE '\\'",
+                ],
                 like(part),
             );
         }
@@ -228,6 +250,7 @@ impl Filter {
             order: match order {
                 Order::ByHop => "recipient.next_hop, recipient.id",
                 Order::ById => "recipient.id",
+                Order::ByMessage => "recipient.message, recipient.id",
             },
         }
     }
@@ -245,10 +268,19 @@ impl Filter {
             Some(state) => {
                 // A word of ours, not a value: an index of one state serves whoever names it.
                 writer.plain(&format!("recipient.state = '{state}'"));
-                if state.is_final() {
-                    return Order::ById;
+                match state {
+                    State::Delivered
+                    | State::Relayed
+                    | State::Expanded
+                    | State::Returned
+                    | State::Discarded
+                    | State::DeadLetter => return Order::ById,
+                    // They have an index of their own, and are few.
+                    State::Held | State::InFlight => {}
+                    State::Queued | State::Categorizing => {
+                        writer.plain("recipient.finished_at IS NULL");
+                    }
                 }
-                writer.plain("recipient.finished_at IS NULL");
                 Order::ByHop
             }
             None if self.ids.is_empty() => {
@@ -282,6 +314,14 @@ impl Filter {
             Order::ByHop => writer.add(
                 [
                     "(recipient.next_hop, recipient.id) > (SELECT place.next_hop, place.id FROM recipient AS place \
+                     WHERE place.id = ",
+                    ")",
+                ],
+                after,
+            ),
+            Order::ByMessage => writer.add(
+                [
+                    "(recipient.message, recipient.id) > (SELECT place.message, place.id FROM recipient AS place \
                      WHERE place.id = ",
                     ")",
                 ],
@@ -436,6 +476,7 @@ impl Filter {
                 self.due_before.map(|moment| moment.to_string()),
             ),
             ("reply-contains", self.reply_contains.clone()),
+            ("reason-contains", self.reason_contains.clone()),
             ("node", self.node.clone()),
             ("limit", self.limit.map(|limit| limit.to_string())),
             ("after", self.after.map(|after| after.to_string())),
@@ -455,7 +496,9 @@ impl fmt::Display for Filter {
             .into_iter()
             .map(|condition| match condition {
                 ("id", value) => value,
-                ("reply-contains", value) => format!("--reply-contains {value:?}"),
+                (name @ ("reply-contains" | "reason-contains"), value) => {
+                    format!("--{name} {value:?}")
+                }
                 (name, value) => format!("--{name} {value}"),
             });
         let words: Vec<String> = words.collect();

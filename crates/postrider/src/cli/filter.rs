@@ -30,6 +30,9 @@ pub(super) struct FilterArgs {
     /// The last reply contains this, in any case.
     #[arg(long, value_name = "TEXT")]
     reply_contains: Option<String>,
+    /// The reason of its hold, or the cause of its end, contains this, in any case.
+    #[arg(long, value_name = "TEXT")]
+    reason_contains: Option<String>,
     /// On this node.
     #[arg(long)]
     node: Option<String>,
@@ -55,6 +58,7 @@ impl FilterArgs {
             older_than: self.older_than.map(|Period(age)| age),
             due_before: self.due_before,
             reply_contains: self.reply_contains.clone(),
+            reason_contains: self.reason_contains.clone(),
             node: self.node.clone(),
             limit: self.limit,
             after: None,

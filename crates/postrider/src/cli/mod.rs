@@ -10,6 +10,7 @@ mod audit;
 mod check;
 mod clock;
 mod completions;
+mod connector;
 mod domain;
 mod explain;
 mod filter;
@@ -104,6 +105,8 @@ enum Command {
     Audit,
     /// Next hops: list them, stop one for a while, let it go on.
     Hop(hop::Hop),
+    /// The ways out, and which of them mail for a domain takes.
+    Connector(connector::Connector),
     /// The nodes that share the store.
     Node(node::Node),
     /// Raw rows and bodies, server up or down.
@@ -133,8 +136,8 @@ enum Command {
     Sendmail(sendmail::Sendmail),
     /// Test the running server end to end: every listener, and a message through it.
     Selftest,
-    /// Tell the running server to read its settings again.
-    Reload,
+    /// Tell the running server to read its settings again, or ask what that would change.
+    Reload(reload::Reload),
     /// Print what a shell needs to complete commands and options.
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command.
@@ -233,6 +236,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Health => health::run(context).await,
         Command::Metrics => metrics::run(context).await,
         Command::Hop(hop) => hop.run(context).await,
+        Command::Connector(connector) => connector.run(context).await,
         Command::Node(node) => node.run(context).await,
         Command::Inspect(inspect) => inspect.run(context).await,
         Command::Migrate(migrate) => migrate.run(context).await,
@@ -244,7 +248,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Mail(mail) => mail.run(context).await,
         Command::Sendmail(sendmail) => sendmail.run(context).await,
         Command::Selftest => selftest::run(context).await,
-        Command::Reload => reload::run(context).await,
+        Command::Reload(reload) => reload.run(context).await,
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
         Command::Clock(clock) => clock.run(context).await,

@@ -60,6 +60,17 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             reason,
             dry_run,
         } => act::act(rooms, by, verb, &filter, &reason, dry_run).await,
+        Question::Connectors => {
+            let lines = rooms.ledger.queue_lines().await.map_err(ledger)?;
+            let settings = rooms.settings.borrow().clone();
+            rows(access_admin::connectors(&settings, &lines))
+        }
+        Question::Route { domain } => {
+            let domain = domain.parse().map_err(|_| {
+                Answer::asker(format!("{domain:?} is no domain such as example.org"))
+            })?;
+            one(&access_admin::route(&rooms.settings.borrow(), &domain))
+        }
         Question::Body { id } => view::body(rooms, id).await,
         Question::Change { change } => directory::change(rooms, by, change).await,
         Question::Look { at } => directory::look(rooms, at).await,
@@ -90,8 +101,11 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         Question::Selftest => Err(Answer::asker(
             "no server runs on this configuration; there is nothing to test: start it, or see postrider check",
         )),
-        Question::Reload => Err(Answer::asker(
-            "no server runs on this configuration; there is nothing to reload",
+        Question::Reload
+        | Question::Settings
+        | Question::SettingsTry { .. }
+        | Question::SettingsSave { .. } => Err(Answer::asker(
+            "no server runs on this configuration; there is nothing to reload: see postrider check",
         )),
         Question::ClockAdvance { millis } => {
             let by = Duration::from_millis(millis);

@@ -9,6 +9,7 @@
 
 pub(crate) mod identity;
 mod reload;
+mod settings;
 mod web;
 
 use std::path::PathBuf;
@@ -81,6 +82,8 @@ struct Desk {
     tls: TlsServer,
     /// Held while it tests itself.
     probing: Arc<Mutex<()>>,
+    /// Held while the configuration file is replaced.
+    editing: Arc<Mutex<()>>,
     /// What it was started with: some of it stays until the next start.
     started: Arc<Settings>,
     certificates: Certificates,
@@ -229,6 +232,7 @@ async fn furnish(
         watch,
         tls,
         probing: Arc::default(),
+        editing: Arc::default(),
         certificates,
         rooms,
         file: parts.file,
@@ -355,6 +359,16 @@ impl Desk {
     async fn execute(&self, request: Request) -> Answer {
         match request.question {
             Question::Reload => self.reload_file(&request.by).await,
+            Question::Settings => refusable(self.show_settings()),
+            Question::SettingsTry { text } => refusable(self.try_settings(text).await),
+            Question::SettingsSave {
+                text,
+                version,
+                reason,
+            } => {
+                let saved = self.save_settings(&request.by, text, &version, &reason);
+                refusable(Box::pin(saved).await)
+            }
             // The largest of all, and the rarest: it makes no other answer larger.
             Question::Selftest => Box::pin(self.selftest(&request.by)).await,
             Question::Queue
@@ -372,6 +386,8 @@ impl Desk {
             | Question::Health
             | Question::Metrics
             | Question::Act { .. }
+            | Question::Connectors
+            | Question::Route { .. }
             | Question::Body { .. }
             | Question::Change { .. }
             | Question::Look { .. }
@@ -388,6 +404,11 @@ impl Desk {
             | Question::ClockStep { .. } => control::execute(&self.rooms, request).await,
         }
     }
+}
+
+/// An answer, or a refusal, which is one, too.
+fn refusable(answered: Result<Answer, Answer>) -> Answer {
+    answered.unwrap_or_else(|refused| refused)
 }
 
 impl Desk {

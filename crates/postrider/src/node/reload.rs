@@ -8,15 +8,19 @@
 
 use std::sync::Arc;
 
-use ground_settings::{Endpoint, Settings};
+use ground_settings::{Difference, Endpoint, Settings};
 use path_accept::Change;
-use path_ledger::{Doer, EventKind, LedgerError, LedgerOptions};
+use path_ledger::{Doer, EventKind, LedgerOptions};
 use path_watch::Fit;
 use serde_json::json;
 
+use super::settings::differing;
 use super::{Desk, NodeError};
 use crate::config::Config;
 use crate::control::{Answer, Mover};
+
+/// Characters of an event that says what was changed: a book is no place for whole files.
+const DETAIL_MAX: usize = 4000;
 
 /// What a reload came to.
 #[derive(Debug)]
@@ -64,26 +68,43 @@ impl Desk {
             Ok(config) => config,
             Err(error) => return Answer::asker(format!("{error}\nnothing was changed")),
         };
+        let differences = self.settings.borrow().differences(&config.settings);
         match self.reload(config.settings).await {
-            Ok(reloaded) => match self.record(by).await {
+            Ok(reloaded) => match self.record(by, "by a reload", differences, "").await {
                 Ok(()) => Answer::One {
-                    fact: reloaded.fact(),
+                    fact: reloaded.fact("the settings were read again"),
                 },
-                Err(error) => Answer::Refused {
-                    whose: Mover::Operator,
-                    why: format!("the new settings hold, but the book does not know: {error}"),
-                },
+                Err(refused) => refused,
             },
             Err(error) => Answer::asker(format!("{error}\nnothing was changed")),
         }
     }
 
-    async fn record(&self, by: &str) -> Result<(), LedgerError> {
+    /// Writes into the history what was changed.
+    pub(super) async fn record(
+        &self,
+        by: &str,
+        how: &str,
+        differences: Vec<Difference>,
+        reason: &str,
+    ) -> Result<(), Answer> {
+        let mut detail = how.to_owned();
+        if !reason.is_empty() {
+            detail += &format!(" ({reason})");
+        }
+        for difference in differing(differences) {
+            detail += &format!("; {difference}");
+        }
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_MAX) {
+            detail.truncate(end);
+            detail += " ...";
+        }
         let ledger = &self.rooms.ledger;
-        let detail = "by a reload";
-        ledger
-            .record(EventKind::SettingsLoaded, Doer::Person, by, detail)
-            .await
+        let recorded = ledger.record(EventKind::SettingsLoaded, Doer::Person, by, &detail);
+        recorded.await.map_err(|error| Answer::Refused {
+            whose: Mover::Operator,
+            why: format!("the new settings hold, but the book does not know: {error}"),
+        })
     }
 }
 
@@ -100,9 +121,9 @@ impl Reloaded {
         }
     }
 
-    fn fact(&self) -> serde_json::Value {
+    pub(super) fn fact(&self, done: &str) -> serde_json::Value {
         json!({
-            "done": "the settings were read again",
+            "done": done,
             "opened": self.opened,
             "closed": self.closed,
             "waits_for_restart": self.waits_for_restart,
@@ -111,7 +132,7 @@ impl Reloaded {
 }
 
 /// What is set up once, at the start: where the book lies, who we are in it, and the ways to the outside.
-fn waits_for_restart(started: &Settings, now: &Settings) -> Vec<&'static str> {
+pub(super) fn waits_for_restart(started: &Settings, now: &Settings) -> Vec<&'static str> {
     let (before, after) = (&started.storage, &now.storage);
     let differs = [
         ("store", started.server.store != now.server.store),

@@ -45,6 +45,7 @@ struct Conditions {
     older_than: Option<String>,
     due_before: Option<String>,
     reply_contains: Option<String>,
+    reason_contains: Option<String>,
     node: Option<String>,
     #[schemars(range(min = 1, max = 50_000))]
     limit: Option<u32>,
@@ -62,6 +63,7 @@ impl Conditions {
             ("older-than", &self.older_than),
             ("due-before", &self.due_before),
             ("reply-contains", &self.reply_contains),
+            ("reason-contains", &self.reason_contains),
             ("node", &self.node),
         ];
         for (name, value) in single {

@@ -33,6 +33,10 @@ pub(super) const FILTER: &[Parameter] = &[
         "reply_contains",
         "The last reply has this in it, in any case.",
     ),
+    Parameter::query(
+        "reason_contains",
+        "The reason of its hold, or the cause of its end, has this in it, in any case.",
+    ),
     Parameter::query("node", "In flight on this node, or else accepted by it."),
     Parameter::query(
         "limit",
@@ -240,6 +244,30 @@ pub(super) const ROUTES: &[Route] = &[
         Gives::Octets("application/openmetrics-text; version=1.0.0; charset=utf-8"),
         |_| Ok(Question::Metrics),
     ),
+    get(
+        "/connectors",
+        "connectors",
+        "The ways out, in the order of the file, with the mail that waits for each.",
+        Gives::Rows(schema::connector),
+        |_| Ok(Question::Connectors),
+    ),
+    Route {
+        parameters: &[Parameter::path(
+            "domain",
+            "The domain of a recipient that is not here.",
+        )],
+        ..get(
+            "/routes/{domain}",
+            "route",
+            "The way that mail for a domain takes by the settings of this moment, and why.",
+            Gives::One(schema::route),
+            |asked| {
+                Ok(Question::Route {
+                    domain: asked.text("domain")?,
+                })
+            },
+        )
+    },
     get(
         "/nodes",
         "nodes",

@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use crate::explain::Explanation;
-use crate::{ActStatus, Previewed};
+use crate::{ActStatus, ConnectorLine, Previewed, RouteFound, SettingsView, Trial};
 
 /// Of a type, with all that it is made of inside.
 pub(crate) fn of<T: JsonSchema>() -> Value {
@@ -42,6 +42,10 @@ of! {
     age_line = AgeLine;
     previewed = Previewed;
     act_status = ActStatus;
+    connector = ConnectorLine;
+    route = RouteFound;
+    settings = SettingsView;
+    trial = Trial;
     operator = Operator;
     session = Session;
     token = Token;

@@ -31,6 +31,25 @@ struct Step {
     millis: i64,
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Try {
+    /// The text of a configuration file (TOML), `(kept)` for each secret that stays as it is; without it, the file as it is.
+    text: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Save {
+    /// The text of the configuration file (TOML), `(kept)` for each secret that stays as it is.
+    text: String,
+    /// The version of the text it was made from.
+    version: String,
+    /// Why; it stands in the history.
+    #[serde(default)]
+    reason: String,
+}
+
 fn drain(asked: &Asked<'_>, draining: bool) -> Result<Question, Problem> {
     let Why { reason } = asked.json()?;
     Ok(Question::Drain {
@@ -112,6 +131,50 @@ pub(super) const ROUTES: &[Route] = &[
             |asked| {
                 let Step { millis } = asked.json()?;
                 Ok(Question::ClockStep { millis })
+            },
+        )
+    },
+    Route {
+        method: Method::Get,
+        gives: Gives::One(schema::settings),
+        ..post(
+            "/settings",
+            "settings",
+            "The configuration file of this node, without its secrets, and what of it does not hold yet.",
+            |_| Ok(Question::Settings),
+        )
+    },
+    Route {
+        body: Body::Json(schema::of::<Try>),
+        gives: Gives::One(schema::trial),
+        ..post(
+            "/settings/try",
+            "settingsTry",
+            "What a text would come to as the configuration file: what is wrong with it, what it changes, whose mail goes another way. Nothing is changed.",
+            |asked| {
+                let Try { text } = asked.json()?;
+                Ok(Question::SettingsTry { text })
+            },
+        )
+    },
+    Route {
+        method: Method::Put,
+        body: Body::Json(schema::of::<Save>),
+        ..post(
+            "/settings",
+            "settingsSave",
+            "The configuration file gets another text, which holds at once; or nothing is changed.",
+            |asked| {
+                let Save {
+                    text,
+                    version,
+                    reason,
+                } = asked.json()?;
+                Ok(Question::SettingsSave {
+                    text,
+                    version,
+                    reason,
+                })
             },
         )
     },

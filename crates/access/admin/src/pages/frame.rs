@@ -41,11 +41,13 @@ pub(crate) enum Tab {
     Nodes,
     Events,
     Directory,
+    Connectors,
+    Settings,
     Operators,
 }
 
 impl Tab {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Now,
         Self::Queues,
         Self::Messages,
@@ -55,6 +57,8 @@ impl Tab {
         Self::Nodes,
         Self::Events,
         Self::Directory,
+        Self::Connectors,
+        Self::Settings,
         Self::Operators,
     ];
 
@@ -69,6 +73,8 @@ impl Tab {
             Self::Nodes => "Nodes",
             Self::Events => "Events",
             Self::Directory => "Directory",
+            Self::Connectors => "Connectors",
+            Self::Settings => "Settings",
             Self::Operators => "Operators",
         }
     }
@@ -76,7 +82,7 @@ impl Tab {
     /// What whoever looks at it must have the right to.
     const fn right(self) -> Right {
         match self {
-            Self::Operators => Right::Administer,
+            Self::Settings | Self::Operators => Right::Administer,
             Self::Now
             | Self::Queues
             | Self::Messages
@@ -85,7 +91,8 @@ impl Tab {
             | Self::Audit
             | Self::Nodes
             | Self::Events
-            | Self::Directory => Right::View,
+            | Self::Directory
+            | Self::Connectors => Right::View,
         }
     }
 
@@ -100,6 +107,8 @@ impl Tab {
             Self::Nodes => "/nodes",
             Self::Events => "/events",
             Self::Directory => "/directory",
+            Self::Connectors => "/connectors",
+            Self::Settings => "/settings",
             Self::Operators => "/operators",
         }
     }

@@ -14,8 +14,8 @@ use super::frame::Visitor;
 use super::{Refusal, act, now};
 use crate::web::{Leaving, Web, Who};
 
-/// How often it is looked whether something has changed.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether something has changed: what is shown is never older than a second.
+const INTERVAL: Duration = Duration::from_millis(800);
 
 /// One look: what the page shows now.
 type Look = Pin<Box<dyn Future<Output = Result<String, Refusal>> + Send>>;

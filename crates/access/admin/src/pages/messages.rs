@@ -5,7 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use path_ledger::{Filter, Listed, PAGE, State as Where};
 
-use super::frame::{Frame, Tab, Visitor};
+use super::frame::{Frame, Link, Tab, Visitor};
 use super::time::{Moment, octets};
 use super::{Refusal, html, rows};
 use crate::Question;
@@ -16,6 +16,8 @@ use crate::web::Web;
 #[template(path = "messages.html")]
 struct Page {
     frame: Frame,
+    shelf: &'static Shelf,
+    shelves: Vec<Link>,
     /// Each field of the search as it was entered.
     fields: Vec<Field>,
     states: Vec<Choice>,
@@ -50,10 +52,55 @@ struct Row {
     next_hop: String,
     attempts: u32,
     received: Moment,
-    next_try: Option<Moment>,
+    /// When it is tried, or else looked at.
+    next_step: Option<Moment>,
     why: String,
     size: String,
 }
+
+/// Messages that are looked for by what is wrong with them.
+pub(super) struct Shelf {
+    pub(super) path: &'static str,
+    name: &'static str,
+    title: &'static str,
+    /// What they are, and what becomes of them.
+    lead: &'static str,
+    conditions: &'static [(&'static str, &'static str)],
+}
+
+const MESSAGES: Shelf = Shelf {
+    path: "/messages",
+    name: "All",
+    title: "Messages",
+    lead: "",
+    conditions: &[],
+};
+
+const HELD: Shelf = Shelf {
+    path: "/held",
+    name: "Held",
+    title: "Held messages",
+    lead: "Kept back by a person, a rule or a failed check. Somebody is rung for when a hold reaches its alarm time, and its lifetime goes on: release it, return it, or discard it.",
+    conditions: &[("state", "held")],
+};
+
+const DAMAGED: Shelf = Shelf {
+    path: "/damaged",
+    name: "Damaged",
+    title: "Damaged messages",
+    lead: "Rows or bodies that cannot be read. They are held, and end as dead letters when their lifetime does. The page of each says what can still be read of it; mend the disk or bring the body back, then release.",
+    conditions: &[("state", "held"), ("reason_contains", path_ledger::DAMAGED)],
+};
+
+const DEAD_LETTERS: Shelf = Shelf {
+    path: "/dead-letters",
+    name: "Dead letters",
+    title: "Dead letters",
+    lead: "They could not be delivered, and nobody could be told: mostly reports to senders that do not exist. Final; kept, and bounded, like all history.",
+    conditions: &[("state", "dead_letter")],
+};
+
+const SHELVES: [&Shelf; 4] = [&MESSAGES, &HELD, &DAMAGED, &DEAD_LETTERS];
 
 const FIELDS: &[(&str, &str, &str)] = &[
     ("sender", "Sender", "address; <> for reports"),
@@ -63,6 +110,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("older_than", "Older than", "2h, 4d"),
     ("due_before", "Due before", "1h, or a moment"),
     ("reply_contains", "Reply contains", "greylist"),
+    (
+        "reason_contains",
+        "Reason contains",
+        "damaged, of a hold or an end",
+    ),
     ("node", "Node", "its name"),
     ("id", "Id", "13 letters and digits"),
 ];
@@ -89,12 +141,33 @@ pub(super) fn meant(web: &Web, pairs: &[(String, String)]) -> Result<Filter, Ref
     Ok(filter(pairs, web.world().clock.now())?)
 }
 
-pub(super) async fn page(
-    State(web): State<Web>,
-    Visitor(who): Visitor,
-    RawQuery(query): RawQuery,
+type Asked = (State<Web>, Visitor, RawQuery);
+
+pub(super) async fn page(asked: Asked) -> Result<Response, Refusal> {
+    shelf(&MESSAGES, asked).await
+}
+
+pub(super) async fn held(asked: Asked) -> Result<Response, Refusal> {
+    shelf(&HELD, asked).await
+}
+
+pub(super) async fn damaged(asked: Asked) -> Result<Response, Refusal> {
+    shelf(&DAMAGED, asked).await
+}
+
+pub(super) async fn dead_letters(asked: Asked) -> Result<Response, Refusal> {
+    shelf(&DEAD_LETTERS, asked).await
+}
+
+async fn shelf(
+    shelf: &'static Shelf,
+    (State(web), Visitor(who), RawQuery(query)): Asked,
 ) -> Result<Response, Refusal> {
-    let pairs = entered(&query.unwrap_or_default());
+    let mut pairs = entered(&query.unwrap_or_default());
+    for (name, value) in shelf.conditions {
+        pairs.retain(|(own, _)| own != name);
+        pairs.push(((*name).to_owned(), (*value).to_owned()));
+    }
     let mut filter = meant(&web, &pairs)?;
     let limit = filter.limit.unwrap_or(PAGE);
     filter.limit = Some(limit);
@@ -114,7 +187,18 @@ pub(super) async fn page(
         limit: None,
         ..filter
     };
+    let link = |one: &Shelf| Link {
+        name: one.name,
+        path: one.path,
+        current: if one.path == shelf.path {
+            "page"
+        } else {
+            "false"
+        },
+    };
     let page = Page {
+        shelf,
+        shelves: SHELVES.into_iter().map(link).collect(),
         fields: fields(&pairs),
         states: states(&pairs),
         rows: found.into_iter().map(|row| shown(row, &frame)).collect(),
@@ -188,7 +272,7 @@ fn shown(row: Listed, frame: &Frame) -> Row {
         next_hop: row.next_hop,
         attempts: row.attempts,
         received: Moment::of(row.received_at, frame.now),
-        next_try: Moment::maybe(row.next_try, frame.now),
+        next_step: Moment::maybe(row.next_try.or(row.deadline_at), frame.now),
         why,
         size: octets(row.size),
     }

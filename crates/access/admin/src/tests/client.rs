@@ -22,6 +22,7 @@ fn full_filter() -> Filter {
         older_than: Some(Duration::from_secs(5400)),
         due_before: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         reply_contains: Some("a&b=c% \"é".to_owned()),
+        reason_contains: Some("a&b=c% \"é".to_owned()),
         node: Some("n/1".to_owned()),
         limit: Some(7),
         after: None,
@@ -67,6 +68,11 @@ fn looks() -> Vec<Question> {
         Question::Alarms,
         Question::Health,
         Question::Metrics,
+        Question::Settings,
+        Question::Connectors,
+        Question::Route {
+            domain: text("far.test"),
+        },
         Question::Progress { act: text(ID) },
         Question::Body {
             id: ID.parse().unwrap(),
@@ -174,6 +180,15 @@ fn acts() -> Vec<Question> {
         },
         Question::Selftest,
         Question::Reload,
+        Question::SettingsTry { text: None },
+        Question::SettingsTry {
+            text: Some(text("a = \"b\"\n")),
+        },
+        Question::SettingsSave {
+            text: text("a = 1\n"),
+            version: text("0f"),
+            reason: text("they \"asked\""),
+        },
         Question::ClockAdvance { millis: 7 },
         Question::ClockStep { millis: -7 },
     ]

@@ -24,11 +24,15 @@ async fn what_strangers_write_stays_text_on_every_page() {
     };
     let hostile: String = form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
     let mut pages = Vec::new();
-    for path in super::rights::PAGES {
+    for path in super::rights::PAGES
+        .iter()
+        .chain(super::rights::OF_ADMINISTRATORS)
+    {
         pages.push((path.to_string(), house.get(&who, path).await.text));
     }
     for path in [
-        "/operators".to_owned(),
+        format!("/settings/section?section={hostile}"),
+        format!("/connectors?domain={hostile}"),
         format!("/events?actor={hostile}&of={ID}"),
         format!("/events?kind={hostile}"),
         format!("/tracking?q={hostile}"),
@@ -46,6 +50,18 @@ async fn what_strangers_write_stays_text_on_every_page() {
         "preview".to_owned(),
         house.form(&who, "/acts/preview", &preview).await.text,
     ));
+    for form in [
+        format!("section=connector&title={hostile}&name={hostile}"),
+        format!("section=connector&new=1&name={hostile}"),
+        format!("text={hostile}&version={hostile}"),
+    ] {
+        let path = match form.starts_with("text") {
+            true => "/settings/try",
+            false => "/settings/section",
+        };
+        let form = format!("{form}&word={word}");
+        pages.push((form.clone(), house.form(&who, path, &form).await.text));
+    }
     let wrong = format!("name={hostile}&password=x");
     pages.push((
         "login".to_owned(),
@@ -97,7 +113,10 @@ async fn a_messages_source_is_a_download() {
 #[tokio::test]
 async fn pages_load_nothing_of_others_and_have_no_script_or_style_inside() {
     let (house, who) = house().await;
-    for path in super::rights::PAGES {
+    for path in super::rights::PAGES
+        .iter()
+        .chain(super::rights::OF_ADMINISTRATORS)
+    {
         let page = house.get(&who, path).await.text;
         for wrong in [
             "http://",
@@ -155,4 +174,58 @@ async fn the_first_page_is_small() {
         octets += house.get(&who, path).await.text.len();
     }
     assert!(octets < 60_000, "{octets}");
+}
+
+#[tokio::test]
+async fn a_form_of_settings_writes_what_was_changed_and_nothing_else() {
+    let (house, who) = house().await;
+    let As::Session { word, .. } = &who else {
+        panic!("a session");
+    };
+    let form = format!(
+        "section=queue&was.lifetime=4d&lifetime=2d&was.lease=60s&lease=60s&was.retry=1m&retry=&word={word}"
+    );
+    let seen = house.form(&who, "/settings/section", &form).await;
+    assert_eq!(seen.status, StatusCode::OK, "{}", seen.text);
+    assert!(
+        seen.text.contains("This would re-route 312 recipients"),
+        "{}",
+        seen.text
+    );
+    let asked = house.asked.lock().unwrap().clone();
+    let tried = asked.iter().find_map(|request| match &request.question {
+        Question::SettingsTry { text } => text.clone(),
+        _ => None,
+    });
+    let expected = format!("greeting = '''{HOSTILE}'''\n\n[queue]\nlifetime = \"2d\"\n");
+    assert_eq!(tried.as_deref(), Some(expected.as_str()));
+    // Nothing was saved by looking.
+    let saved = asked
+        .iter()
+        .any(|one| matches!(one.question, Question::SettingsSave { .. }));
+    assert!(!saved);
+}
+
+#[tokio::test]
+async fn each_shelf_shows_its_own_messages_whatever_the_address_says() {
+    let (house, who) = house().await;
+    for (path, means) in [
+        ("/held", "--state held"),
+        ("/held?state=queued", "--state held"),
+        ("/damaged", "--state held --reason-contains \"damaged: \""),
+        ("/dead-letters", "--state dead_letter"),
+    ] {
+        assert_eq!(house.get(&who, path).await.status, StatusCode::OK, "{path}");
+        let asked = house.asked.lock().unwrap();
+        let mut asked = asked.iter().rev();
+        let listed = asked.find_map(|request| match &request.question {
+            Question::List { filter } => Some(filter.clone()),
+            _ => None,
+        });
+        let filter = path_ledger::Filter {
+            limit: None,
+            ..listed.unwrap()
+        };
+        assert_eq!(filter.to_string(), means, "{path}");
+    }
 }

@@ -24,6 +24,7 @@ fn plausible(
         "operatorRights" => r#"{"rights":"view"}"#,
         "totpConfirm" => r#"{"code":"1"}"#,
         "tokenAdd" => r#"{"name":"x","rights":"view"}"#,
+        "settingsSave" => r#"{"text":"","version":"x"}"#,
         "clockAdvance" | "clockStep" => r#"{"millis":1}"#,
         "hopPause" => r#"{"until":"2h","reason":"x"}"#,
         "aliasAdd" => r#"{"address":"a@x.test","targets":["b@x.test"]}"#,
@@ -75,7 +76,7 @@ async fn nobody_reaches_anything_but_the_health_and_the_description() {
             let seen = house.ask(&who, method, &path, body).await;
             assert_eq!(seen.status, StatusCode::UNAUTHORIZED, "{method} {path}");
         }
-        for page in PAGES {
+        for page in PAGES.iter().chain(OF_ADMINISTRATORS) {
             let seen = house.get(&who, page).await;
             assert_eq!(seen.status, StatusCode::SEE_OTHER, "{page}");
             assert!(seen.location().starts_with("/login?next=%2F"), "{page}");
@@ -112,7 +113,20 @@ pub(super) const PAGES: &[&str] = &[
     "/nodes",
     "/events",
     "/directory",
+    "/held",
+    "/damaged",
+    "/dead-letters",
+    "/connectors?domain=x.test",
     "/acts/0CP59ZDEA0800",
+];
+
+/// Pages that need more than looking.
+pub(super) const OF_ADMINISTRATORS: &[&str] = &[
+    "/operators",
+    "/settings",
+    "/settings/text",
+    "/settings/section?section=queue",
+    "/settings/section?section=connector&new=1",
 ];
 
 /// What pages do: the form, the right it needs besides looking, and where.
@@ -135,6 +149,13 @@ const ACTS: &[(Right, &str, &str)] = &[
         "/operators",
         "what=add&name=x&right=view",
     ),
+    (
+        Right::Administer,
+        "/settings/section",
+        "section=queue&lifetime=2d",
+    ),
+    (Right::Administer, "/settings/try", "text=x&version=x"),
+    (Right::Administer, "/settings/save", "text=x&version=x"),
 ];
 
 #[tokio::test]
@@ -187,9 +208,16 @@ async fn each_page_is_open_to_who_may_look_and_its_forms_to_who_may_act() {
             let seen = house.get(&who, &format!("/messages/{ID}/source")).await;
             let may = looks && rights.contains(Right::Content);
             assert_eq!(seen.status == StatusCode::OK, may, "{name}");
-            let seen = house.get(&who, "/operators").await;
-            let may = looks && rights.contains(Right::Administer);
-            assert_eq!(seen.status == StatusCode::OK, may, "{name}");
+            for page in OF_ADMINISTRATORS {
+                let seen = house.get(&who, page).await;
+                let may = looks && rights.contains(Right::Administer);
+                assert_eq!(
+                    seen.status == StatusCode::OK,
+                    may,
+                    "{name} {page} {}",
+                    seen.text
+                );
+            }
             // What one may not do is not offered either.
             if looks {
                 let page = house.get(&who, "/messages").await.text;

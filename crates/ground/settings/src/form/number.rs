@@ -2,12 +2,14 @@
 
 use toml::de::{DeFloat, DeInteger, DeValue};
 
-use crate::form::{Misread, Value, Written, misread, wrong_type};
+use crate::form::{Misread, Shape, Value, Written, misread, wrong_type};
 use crate::problem::Fault;
 
 macro_rules! whole_number {
     ($($type:ty),+) => { $(
         impl Value for $type {
+            const SHAPE: Shape = Shape::Number;
+
             fn form() -> String {
                 "a whole number".to_owned()
             }
@@ -31,6 +33,8 @@ macro_rules! whole_number {
 whole_number!(u16, u32, u64);
 
 impl Value for f64 {
+    const SHAPE: Shape = Shape::Number;
+
     fn form() -> String {
         "a fraction such as 0.1".to_owned()
     }
@@ -61,6 +65,8 @@ impl Value for f64 {
 }
 
 impl Value for bool {
+    const SHAPE: Shape = Shape::Truth;
+
     fn form() -> String {
         "true or false".to_owned()
     }

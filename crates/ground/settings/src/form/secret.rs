@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::form::{Misread, Value, Written, read_text};
+use crate::form::{Misread, Shape, Value, Written, read_text};
 use crate::problem::Fault;
 
 /// A password, or a URL that carries one.
@@ -41,6 +41,12 @@ impl fmt::Debug for Secret {
 }
 
 impl Value for Secret {
+    const SHAPE: Shape = Shape::Secret;
+
+    fn conceals(_: &str) -> bool {
+        true
+    }
+
     fn form() -> String {
         "text".to_owned()
     }

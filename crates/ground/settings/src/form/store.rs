@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::form::{Misread, Secret, Value, Written, quoted, read_text};
+use crate::form::{Misread, Secret, Shape, Value, Written, quoted, read_text};
 use crate::problem::Fault;
 
 /// Which database keeps the ledger.
@@ -43,6 +43,15 @@ impl FromStr for Store {
 }
 
 impl Value for Store {
+    const SHAPE: Shape = Shape::Secret;
+
+    fn conceals(text: &str) -> bool {
+        text.parse().is_ok_and(|store| match store {
+            Self::Postgres(_) => true,
+            Self::Sqlite(_) => false,
+        })
+    }
+
     fn form() -> String {
         r#""sqlite:PATH" or "postgres://USER:PASSWORD@HOST/NAME""#.to_owned()
     }

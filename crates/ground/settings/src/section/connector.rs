@@ -37,7 +37,7 @@ words! {
 
 section! {
     /// Ways out: which mail leaves by which next hop. The closest address space wins, then the lowest cost. Mail that fits no connector leaves by MX.
-    pub struct Connector = "connector", agree;
+    pub struct Connector = "connector" of name, agree;
 
     /// Name of the connector, in the ledger and the log.
     name: String = required("internet".to_owned()), line(1, 64);

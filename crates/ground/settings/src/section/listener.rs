@@ -65,7 +65,7 @@ section! {
     /// are asked for or none: when one cannot be opened everything stays as it was, the reload says which and why, and is not
     /// tried again by itself. Sessions of a listener that moved go on; those of one that is gone are told 421 between two
     /// messages. A session keeps the protocol and the encryption it began with, and takes up the rest with its next message.
-    pub struct Listener = "listener", agree;
+    pub struct Listener = "listener" of name, agree;
 
     /// Name of the listener, in the ledger and the log.
     name: String = required("mx".to_owned()), line(1, 64);

@@ -28,6 +28,11 @@ fn every_condition_of_the_command_line_is_understood_and_written_back() {
             "grey listed",
             "--reply-contains \"grey listed\"",
         ),
+        (
+            "reason-contains",
+            "damaged: ",
+            "--reason-contains \"damaged: \"",
+        ),
         ("node", "node1", "--node node1"),
         ("limit", "10", "--limit 10"),
         ("after", "0000000000001", "--after 0000000000001"),
@@ -141,6 +146,13 @@ async fn each_condition_finds_its_rows_and_no_others() {
     check(&book, &[("due-before", "0s")], 5).await;
     check(&book, &[("reply-contains", "DIRECTORY does")], 1).await;
     check(&book, &[("reply-contains", "%")], 0).await;
+    check(&book, &[("reason-contains", "LOOKS odd")], 1).await;
+    check(
+        &book,
+        &[("state", "discarded"), ("reason-contains", "spam")],
+        1,
+    )
+    .await;
     check(&book, &[("node", "node1")], 6).await;
     check(&book, &[("node", "node2")], 0).await;
     check(&book, &[("recipient", "' OR 1=1 --")], 0).await;
