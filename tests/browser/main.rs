@@ -10,3 +10,4 @@ mod driver;
 #[allow(dead_code, reason = "shared with the tests of the command line")]
 mod house;
 mod pages;
+mod scene;

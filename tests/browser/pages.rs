@@ -3,120 +3,8 @@
 use std::path::PathBuf;
 
 use super::driver::{Browser, Scheme};
-use super::house::{House, Served};
-
-const CONFIGURATION: &str = r#"hostname = "mx.example.test"
-[[listener]]
-name = "mx"
-protocol = "smtp"
-address = "127.0.0.1:0"
-[[listener]]
-name = "web"
-protocol = "http"
-address = "127.0.0.1:0"
-[limits]
-min_free_disk = "0B"
-[dns]
-servers = ["127.0.0.1:9"]
-timeout = "100ms"
-[test]
-clock_control = true
-"#;
-
-const PASSWORD: &str = "correct horse";
-
-/// A server with mail of every kind, and a browser that is logged in.
-struct Scene {
-    house: House,
-    _served: Served,
-    browser: Browser,
-    site: String,
-}
-
-impl Scene {
-    fn open() -> Self {
-        let house = House::empty();
-        house.write(CONFIGURATION);
-        house.ok(&["domain", "add", "example.test"]);
-        for name in ["alice", "bob"] {
-            house.ok(&[
-                "account",
-                "add",
-                &format!("{name}@example.test"),
-                "--password",
-                PASSWORD,
-            ]);
-        }
-        let rights = "view,act,content,administer";
-        house.ok(&[
-            "operator",
-            "add",
-            "ada",
-            "--rights",
-            rights,
-            "--password",
-            PASSWORD,
-        ]);
-        house.ok(&[
-            "operator",
-            "add",
-            "eve",
-            "--rights",
-            "view",
-            "--password",
-            PASSWORD,
-        ]);
-        let mut served = house.serve(&["serve"]);
-        let (_, web) = served.listening("web");
-        let scene = Self {
-            house,
-            _served: served,
-            browser: Browser::start(),
-            site: format!("http://{web}"),
-        };
-        scene.mail();
-        scene
-    }
-
-    /// One message delivered, one in a dead hop, one greylisted, one held.
-    fn mail(&self) {
-        let house = &self.house;
-        house.run_with(
-            &["sendmail", "-f", "bob@example.test", "alice@example.test"],
-            "Subject: Delivered one\n\nhi\n",
-        );
-        house.run_with(
-            &["sendmail", "-f", "bob@example.test", "fay@far.test"],
-            "Subject: In a dead hop <script>alert(1)</script>\n\nhi\n",
-        );
-        house.run_with(
-            &["sendmail", "-f", "bob@example.test", "gil@grey.test"],
-            "Subject: Held one\n\nhi\n",
-        );
-        let waits = ["queue", "list", "--recipient", "gil@grey.test"];
-        house.until(&waits, |rows| {
-            rows.iter().any(|row| row["state"] == "queued")
-        });
-        house.ok(&[
-            "hold",
-            "--recipient",
-            "gil@grey.test",
-            "--reason",
-            "until Monday",
-        ]);
-        house.until(&["trace", "alice@example.test"], |stories| {
-            stories[0]["recipients"][0]["state"] == "delivered"
-        });
-    }
-
-    fn log_in(&self, name: &str) {
-        self.browser.go(&format!("{}/login", self.site));
-        self.browser.fill("#name", name);
-        self.browser.fill("#password", PASSWORD);
-        self.browser.click("Log in");
-        self.browser.until("Waiting longest");
-    }
-}
+use super::house::House;
+use super::scene::Scene;
 
 /// Where pictures go, to be looked at.
 fn pictures() -> PathBuf {
@@ -135,10 +23,21 @@ const PAGES: &[(&str, &str, &str)] = &[
         "Delivered one",
     ),
     ("alarms", "/alarms", "Alarms"),
-    ("audit", "/audit", "The book adds up"),
+    ("audit", "/audit", "difference"),
     ("nodes", "/nodes", "Drain"),
     ("events", "/events", "settings_loaded"),
     ("directory", "/directory", "alice@example.test"),
+    ("held", "/held", "hal@held.test"),
+    ("damaged", "/damaged", "cannot be read"),
+    ("dead-letters", "/dead-letters", "nobody could be told"),
+    ("connectors", "/connectors?domain=grey.test", "via:grey"),
+    ("settings", "/settings", "What changed them"),
+    (
+        "settings-section",
+        "/settings/section?section=connector&title=grey",
+        "address_space",
+    ),
+    ("settings-text", "/settings/text", "Leave it as it is"),
     ("operators", "/operators", "New operator"),
 ];
 
@@ -173,22 +72,46 @@ fn what_is_stuck_is_found_from_now_in_two_clicks_with_cause_and_next_step() {
     let scene = Scene::open();
     scene.log_in("ada");
     let browser = &scene.browser;
-    // In a dead hop: one click.
-    browser.click("fay@far.test");
-    let told = browser.until("What comes next");
-    assert!(told.contains("Its next hop does not answer"), "{told}");
-    assert!(told.contains("Its next hop is tried; when it answers, all that waits for it goes."));
-    assert!(told.contains("Its sender is told that it still waits."));
-    // Held: two.
-    browser.go(&scene.site);
-    browser.click("1 held");
-    browser.click("gil@grey.test");
-    let told = browser.until("What comes next");
-    assert!(
-        told.contains("until Monday") && told.contains("tester"),
-        "{told}"
-    );
-    assert!(told.contains("Its hold raises an alarm."), "{told}");
+    for (clicks, expected) in [
+        (
+            &["fay@far.test"][..],
+            &[
+                "Its next hop does not answer",
+                "Its next hop is tried; when it answers, all that waits for it goes.",
+                "Its sender is told that it still waits.",
+            ][..],
+        ),
+        (
+            &["gil@grey.test"],
+            &[
+                "451 4.7.1 greylisted, try again in 5 minutes",
+                "It is tried.",
+                "Its sender is told that it still waits.",
+            ],
+        ),
+        (
+            &["held", "hal@held.test"],
+            &["until Monday", "tester", "Its hold raises an alarm."],
+        ),
+        (
+            &["damaged", "torn"],
+            &["damaged: ", "What comes next", "Its hold raises an alarm."],
+        ),
+    ] {
+        browser.go(&scene.site);
+        for words in clicks {
+            browser.click(words);
+        }
+        let told = browser.until("What comes next");
+        for words in expected {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        // With the time of what comes next.
+        assert_eq!(
+            browser.run("return !!document.querySelector('.next time')"),
+            true
+        );
+    }
 }
 
 /// Chooses an act for a message and sees it through: preview, reason, done.
@@ -300,12 +223,12 @@ fn the_pages_can_be_read_without_a_script_and_go_on_with_one() {
     scene.log_in("ada");
     let browser = &scene.browser;
     // The page that is open goes on by itself.
-    browser.until("accepted 3 =");
+    browser.until("accepted 5 =");
     scene.house.run_with(
         &["sendmail", "-f", "bob@example.test", "alice@example.test"],
         "Subject: One more\n\nhi\n",
     );
-    browser.until("accepted 4 =");
+    browser.until("accepted 6 =");
     browser.without_scripts();
     for (_, path, words) in PAGES {
         browser.go(&format!("{}{path}", scene.site));
@@ -323,4 +246,88 @@ fn what_a_stranger_wrote_does_not_run() {
     browser.until("In a dead hop <script>alert(1)</script>");
     assert_eq!(browser.run("return !!window.ran"), false);
     assert_eq!(browser.run("return document.scripts.length"), 1);
+}
+
+#[test]
+fn a_setting_is_tried_taken_and_stands_in_the_history() {
+    let scene = Scene::open();
+    scene.log_in("ada");
+    let browser = &scene.browser;
+    browser.go(&format!("{}/settings/section?section=queue", scene.site));
+    browser.fill("#s-lifetime", "soon");
+    browser.click("Try");
+    let told = browser.until("It cannot be taken");
+    assert!(told.contains("queue.lifetime"), "{told}");
+    browser.click("Leave it as it is");
+    browser.until("What changed them");
+
+    // A connector gone would leave mail without a way.
+    browser.go(&format!("{}/connectors", scene.site));
+    browser.click("Change");
+    browser.click("Remove it");
+    let told = browser.until("This would re-route 1 recipient");
+    assert!(
+        told.contains("via:grey") && told.contains("No way:"),
+        "{told}"
+    );
+    browser.click("Leave it as it is");
+
+    browser.go(&format!(
+        "{}/settings/section?section=connector&new=1",
+        scene.site
+    ));
+    for (name, value) in [
+        ("name", "rest"),
+        ("address_space", "*.far.test, far.test"),
+        ("next_hop", "127.0.0.1:9"),
+    ] {
+        browser.fill(&format!("#s-{name}"), value);
+    }
+    browser.click("Try");
+    browser.until("This would re-route 1 recipient");
+    browser.fill("#reason", "the partner moved");
+    browser.click("Take it");
+    let told = browser.until("What changed them");
+    assert!(
+        told.contains("the partner moved") && told.contains("connector rest is new"),
+        "{told}"
+    );
+    let connectors = scene.house.json(&["connector", "list"]);
+    assert_eq!(
+        connectors[1]["address_space"][1], "far.test",
+        "{connectors:?}"
+    );
+    let file = std::fs::read_to_string(scene.house.folder.path().join("postrider.toml")).unwrap();
+    assert!(
+        file.contains("name = \"rest\"") && file.contains("[test]"),
+        "{file}"
+    );
+}
+
+#[test]
+fn all_that_match_are_selected_beyond_the_page() {
+    let scene = Scene::open();
+    for n in 0..120 {
+        let to = format!("m{n}@many.test");
+        scene
+            .house
+            .run_with(&["sendmail", "-f", "bob@example.test", &to], "\nhi\n");
+    }
+    scene.log_in("ada");
+    let browser = &scene.browser;
+    browser.go(&format!("{}/messages?domain=many.test", scene.site));
+    browser.click("Next page");
+    browser.until("@many.test");
+    browser.go(&format!("{}/messages?domain=many.test", scene.site));
+    browser.click("all that match, on every page");
+    browser.choose("#verb", "discard");
+    browser.click("Preview");
+    browser.until("discard: 120 recipients");
+    browser.fill("#reason", "a test");
+    browser.click("discard 120");
+    browser.until("120 of 120 done");
+    let left = scene
+        .house
+        .json(&["queue", "list", "--domain", "many.test"]);
+    assert_eq!(left.len(), 0);
 }

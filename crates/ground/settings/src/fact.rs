@@ -50,6 +50,13 @@ pub struct Difference {
     pub after: Option<String>,
 }
 
+impl SectionFacts {
+    /// Whether anything in it is not as by default.
+    pub fn has_own(&self) -> bool {
+        !self.facts.iter().all(Fact::is_default)
+    }
+}
+
 impl Fact {
     /// The value as people write it: words without quotes, lists with commas between, [`KEPT`] for a secret, nothing when
     /// it is unset.
@@ -91,9 +98,14 @@ pub(crate) fn of<S: Section>(section: &S, heading: String) -> SectionFacts {
         name: S::NAME,
         title: section.title().to_owned(),
         heading,
-        doc: flowing(S::DOC),
+        doc: read_aloud(S::DOC),
         facts: rows.map(|(row, value)| fact(row, value)).collect(),
     }
+}
+
+/// Documentation as a sentence, without the marks of Markdown.
+fn read_aloud(doc: &str) -> String {
+    flowing(doc).replace('`', "")
 }
 
 fn fact(row: Row, value: String) -> Fact {
@@ -107,7 +119,7 @@ fn fact(row: Row, value: String) -> Fact {
     };
     Fact {
         name: row.name,
-        doc: flowing(row.doc),
+        doc: read_aloud(row.doc),
         form: format!("{}{unit}{bounds}", row.form),
         value,
         default: match row.need {

@@ -1,7 +1,8 @@
 //! The configuration file by way of the administration: shown without secrets, tried, replaced whole or not at all.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -39,25 +40,23 @@ fn open() -> (House, Served) {
 
 /// Asks at the control socket, as a program of its owner would.
 fn ask(house: &House, method: &str, path: &str, body: &Value) -> Value {
-    let output = Command::new("curl")
-        .current_dir(house.folder.path())
-        .args([
-            "--silent",
-            "--show-error",
-            "--unix-socket",
-            "data/postrider.sock",
-            "--request",
-            method,
-        ])
-        .args([
-            "--header",
-            "Content-Type: application/json",
-            "--data",
-            &body.to_string(),
-        ])
-        .arg(format!("http://postrider/api/v1{path}"))
-        .output()
+    let mut curl = Command::new("curl");
+    curl.current_dir(house.folder.path())
+        .args(["--silent", "--show-error", "--request", method])
+        .args(["--unix-socket", "data/postrider.sock"])
+        .args(["--header", "Content-Type: application/json"])
+        // Some texts are longer than an argument may be.
+        .args(["--data-binary", "@-"])
+        .arg(format!("http://postrider/api/v1{path}"));
+    let mut child = curl
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(body.to_string().as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -250,7 +249,7 @@ fn a_file_changed_by_hand_is_tried_before_it_is_read() {
         "the command reads the file, too: {refused:?}"
     );
     let view = shown(&house);
-    assert_eq!(view["text"], "hostname = 7", "{view}");
+    assert_eq!(view["text"], "hostname = 7\n", "{view}");
     assert_eq!(served.stop(), Some(0));
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use path_ledger::{Filter, HopState, Listed, QueueLine, Totals};
-use path_watch::Alarm;
+use path_watch::{Alarm, AlarmKind};
 use wire_message::Time;
 
 use super::frame::{Frame, Tab, Visitor};
@@ -44,6 +44,7 @@ struct Live {
     more_alarms: usize,
     waiting: Vec<Waiting>,
     held: u64,
+    damaged: u64,
     dead_letters: u64,
     hops_down: usize,
     hops_paused: usize,
@@ -118,12 +119,21 @@ pub(crate) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
             .collect(),
         waiting,
         held: totals.held,
+        damaged: damaged(&alarms),
         dead_letters: totals.dead_letter,
         hops_down: count(HopState::Down),
         hops_paused: count(HopState::Paused),
         chart: chart(web.pace()),
     };
     page.render().map_err(|error| Refusal::ours(&error))
+}
+
+/// Messages that cannot be read, as the watch last counted them: each is held, and rung for.
+fn damaged(alarms: &[Alarm]) -> u64 {
+    let damaged = alarms
+        .iter()
+        .filter(|alarm| alarm.kind == AlarmKind::Damaged);
+    damaged.map(|alarm| alarm.all).sum()
 }
 
 fn sum(totals: &Totals) -> Vec<Term> {
