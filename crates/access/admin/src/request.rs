@@ -48,6 +48,8 @@ pub enum Question {
     Totals,
     /// How old what waits is, by next hop.
     Ages,
+    /// What came and went in the last seconds, by next hop.
+    Flows,
     /// A page of what happened, newest first.
     Events {
         /// Which ones.

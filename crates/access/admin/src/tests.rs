@@ -242,6 +242,9 @@ fn answer(question: &Question) -> Answer {
         Question::Ages => rows(vec![
             json!({ "next_hop": HOSTILE, "recipients": 3, "by_age": [3, 0, 0, 0, 0, 0, 0, 0, 0] }),
         ]),
+        Question::Flows => rows(vec![
+            json!({ "next_hop": HOSTILE, "arrived": 30, "ended": 5, "seconds": 10 }),
+        ]),
         Question::Events { .. } => rows(vec![json!({
             "id": ID, "at": "2026-01-01T00:00:00Z", "message": ID, "recipient": null, "kind": "held", "doer": "person",
             "actor": HOSTILE, "detail": HOSTILE,

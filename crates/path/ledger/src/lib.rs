@@ -46,6 +46,7 @@ mod event;
 mod filter;
 #[cfg(test)]
 mod fixture;
+mod flow;
 mod handoff;
 mod hop;
 mod id;
@@ -83,6 +84,7 @@ pub use damage::DAMAGED;
 pub use envelope::{Envelope, Origin};
 pub use event::{Doer, EVENTS_PAGE, EVENTS_PAGE_MAX, Event, EventFilter, EventKind, ListedEvent};
 pub use filter::{Filter, FilterError, IDS_MAX, PAGE, PAGE_MAX};
+pub use flow::{FLOW_SPAN, FlowLine};
 pub use handoff::{BODIES_MAX, HandedOver, Handoff, HandoffLimits, Handovers, Mark, Place, Slot};
 pub use hop::{
     HopKey, HopKeyError, HopKind, HopState, HopStatus, PAUSE_MAX, Paused, ReadyHop, Resumed,

@@ -49,6 +49,7 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         } => bulk::begin(rooms, by, &preview, verb, &reason),
         Question::Progress { act } => bulk::progress(rooms, &act),
         Question::Ages => rows(rooms.ledger.ages().await.map_err(ledger)?),
+        Question::Flows => rows(rooms.ledger.flows().await.map_err(ledger)?),
         Question::Events { filter } => rows(rooms.ledger.events(&filter).await.map_err(ledger)?),
         Question::Audit => view::audit(rooms).await,
         Question::Alarms => watch::alarms(rooms).await,

@@ -380,6 +380,7 @@ impl Desk {
             | Question::Begin { .. }
             | Question::Progress { .. }
             | Question::Ages
+            | Question::Flows
             | Question::Events { .. }
             | Question::Audit
             | Question::Alarms

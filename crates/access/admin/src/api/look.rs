@@ -202,6 +202,13 @@ pub(super) const ROUTES: &[Route] = &[
         Gives::Rows(schema::age_line),
         |_| Ok(Question::Ages),
     ),
+    get(
+        "/flows",
+        "flows",
+        "What came and went in the last ten seconds, by next hop.",
+        Gives::Rows(schema::flow_line),
+        |_| Ok(Question::Flows),
+    ),
     Route {
         parameters: EVENTS,
         ..get(

@@ -1,8 +1,8 @@
 //! What comes back, as JSON Schema (draft 2020-12): made from the types that are written.
 
 use path_ledger::{
-    AgeLine, Audit, Listed, ListedEvent, MessageId, NodeStatus, QueueLine, RecipientId, Story,
-    Totals,
+    AgeLine, Audit, FlowLine, Listed, ListedEvent, MessageId, NodeStatus, QueueLine, RecipientId,
+    Story, Totals,
 };
 use path_watch::Alarm;
 use schemars::JsonSchema;
@@ -40,6 +40,7 @@ of! {
     event = ListedEvent;
     totals = Totals;
     age_line = AgeLine;
+    flow_line = FlowLine;
     previewed = Previewed;
     act_status = ActStatus;
     connector = ConnectorLine;

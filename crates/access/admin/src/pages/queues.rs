@@ -5,7 +5,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
 use ground_directory::operator::Right;
-use path_ledger::{AGE_BOUNDS, AgeLine, HopState, QueueLine};
+use path_ledger::{AGE_BOUNDS, AgeLine, FlowLine, HopState, QueueLine};
 use serde::Deserialize;
 
 use super::directory::done;
@@ -33,6 +33,8 @@ struct Line {
     in_flight: String,
     held: String,
     categorizing: String,
+    rate_in: String,
+    rate_out: String,
     oldest: Option<Moment>,
     next_try: Option<Moment>,
     last_reply: String,
@@ -59,8 +61,10 @@ pub(super) async fn page(
 ) -> Result<Response, Refusal> {
     let lines: Vec<QueueLine> = rows(&web, &who, Question::Queue).await?;
     let ages: Vec<AgeLine> = rows(&web, &who, Question::Ages).await?;
+    let flows: Vec<FlowLine> = rows(&web, &who, Question::Flows).await?;
     let frame = Frame::around(&web, who, Tab::Queues).await;
     let line = |line: QueueLine| {
+        let flow = flows.iter().find(|flow| flow.next_hop == line.next_hop);
         let hop: String = form_urlencoded::byte_serialize(line.next_hop.as_bytes()).collect();
         let (name, link) = match line.next_hop.as_str() {
             "" => (
@@ -81,6 +85,8 @@ pub(super) async fn page(
             in_flight: number(line.in_flight),
             held: number(line.held),
             categorizing: number(line.categorizing),
+            rate_in: rate(flow, |flow| flow.arrived),
+            rate_out: rate(flow, |flow| flow.ended),
             oldest: Moment::maybe(line.oldest, frame.now),
             next_try: Moment::maybe(line.next_try, frame.now),
             last_reply: line.last_reply,
@@ -100,6 +106,18 @@ pub(super) async fn page(
     let lines = lines.into_iter().map(line).collect();
     let ages = heads();
     Ok(html(&Page { frame, ages, lines }))
+}
+
+/// A second, to a tenth.
+fn rate(flow: Option<&FlowLine>, of: fn(&FlowLine) -> u64) -> String {
+    let Some(flow) = flow.filter(|flow| of(flow) > 0) else {
+        return String::new();
+    };
+    let tenths = of(flow) * 10 / flow.seconds.max(1);
+    match tenths < 100 {
+        true => format!("{}.{}", tenths / 10, tenths % 10),
+        false => number(tenths / 10),
+    }
 }
 
 /// "< 1 h", "1–2 h", ... "≥ 128 h".

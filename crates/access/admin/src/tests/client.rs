@@ -69,6 +69,7 @@ fn looks() -> Vec<Question> {
         Question::Health,
         Question::Metrics,
         Question::Settings,
+        Question::Flows,
         Question::Connectors,
         Question::Route {
             domain: text("far.test"),
