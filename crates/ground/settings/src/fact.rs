@@ -80,9 +80,9 @@ impl Fact {
 fn plain(written: &str) -> String {
     let read = format!("value = {written}").parse::<toml::Table>();
     let value = read.ok().and_then(|mut table| table.remove("value"));
-    let text = |value: &toml::Value| match value {
-        toml::Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let text = |value: &toml::Value| {
+        let text = value.as_str().map(str::to_owned);
+        text.unwrap_or_else(|| value.to_string())
     };
     match value {
         Some(toml::Value::Array(values)) => values.iter().map(text).collect::<Vec<_>>().join(", "),

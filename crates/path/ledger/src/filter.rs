@@ -82,11 +82,11 @@ pub enum FilterError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     /// What is in transit, hop by hop, oldest first: one index has it so.
-    ByHop,
+    Hop,
     /// History and named ids, oldest first.
-    ById,
+    Id,
     /// What the search finds, oldest message first: a sender of a hundred thousand messages costs no more than one page of them.
-    ByMessage,
+    Message,
 }
 
 /// The part of a query after `FROM`.
@@ -210,7 +210,7 @@ impl Filter {
         let searched =
             self.recipient.is_some() || self.sender.as_ref().is_some_and(|s| !s.is_empty());
         let order = match searched && self.ids.is_empty() {
-            true => Order::ByMessage,
+            true => Order::Message,
             false => order,
         };
         self.write_names(&mut writer);
@@ -248,9 +248,9 @@ impl Filter {
             text: format!(" WHERE {}", writer.text),
             values: writer.values,
             order: match order {
-                Order::ByHop => "recipient.next_hop, recipient.id",
-                Order::ById => "recipient.id",
-                Order::ByMessage => "recipient.message, recipient.id",
+                Order::Hop => "recipient.next_hop, recipient.id",
+                Order::Id => "recipient.id",
+                Order::Message => "recipient.message, recipient.id",
             },
         }
     }
@@ -274,20 +274,20 @@ impl Filter {
                     | State::Expanded
                     | State::Returned
                     | State::Discarded
-                    | State::DeadLetter => return Order::ById,
+                    | State::DeadLetter => return Order::Id,
                     // They have an index of their own, and are few.
                     State::Held | State::InFlight => {}
                     State::Queued | State::Categorizing => {
                         writer.plain("recipient.finished_at IS NULL");
                     }
                 }
-                Order::ByHop
+                Order::Hop
             }
             None if self.ids.is_empty() => {
                 writer.plain("recipient.finished_at IS NULL");
-                Order::ByHop
+                Order::Hop
             }
-            None => Order::ById,
+            None => Order::Id,
         }
     }
 
@@ -309,9 +309,9 @@ impl Filter {
 
     fn write_after(&self, after: MessageId, order: Order, writer: &mut Writer) {
         match order {
-            Order::ById => writer.add(["recipient.id > ", ""], after),
+            Order::Id => writer.add(["recipient.id > ", ""], after),
             // Where that recipient stands now; its id alone when it is gone.
-            Order::ByHop => writer.add(
+            Order::Hop => writer.add(
                 [
                     "(recipient.next_hop, recipient.id) > (SELECT place.next_hop, place.id FROM recipient AS place \
                      WHERE place.id = ",
@@ -319,7 +319,7 @@ impl Filter {
                 ],
                 after,
             ),
-            Order::ByMessage => writer.add(
+            Order::Message => writer.add(
                 [
                     "(recipient.message, recipient.id) > (SELECT place.message, place.id FROM recipient AS place \
                      WHERE place.id = ",

@@ -14,7 +14,6 @@ use path_ledger::{HopKey, LedgerError};
 use path_route::plan;
 use path_watch::Fit;
 use serde::Serialize;
-use serde_json::json;
 
 use super::reload::waits_for_restart;
 use super::{Desk, identity};
@@ -113,9 +112,13 @@ impl Desk {
         let reloaded =
             reloaded.map_err(|error| Answer::asker(format!("{error}\nnothing was changed")))?;
         let replaced = replacement.take();
-        let differences = held.differences(&new);
-        self.record(by, "by a change of the file", differences.clone(), reason)
-            .await?;
+        self.record(
+            by,
+            "by a change of the file",
+            held.differences(&new),
+            reason,
+        )
+        .await?;
         replaced.map_err(|error| Answer::Refused {
             whose: Mover::Operator,
             why: format!(
@@ -123,9 +126,9 @@ impl Desk {
                 file.display()
             ),
         })?;
-        let mut done = reloaded.fact("the settings were changed");
-        done["differences"] = json!(differing(differences));
-        Ok(Answer::One { fact: done })
+        Ok(Answer::One {
+            fact: reloaded.fact("the settings were changed"),
+        })
     }
 
     fn configuration(&self) -> Result<&Path, Answer> {

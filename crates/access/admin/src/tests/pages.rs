@@ -193,9 +193,11 @@ async fn a_form_of_settings_writes_what_was_changed_and_nothing_else() {
         seen.text
     );
     let asked = house.asked.lock().unwrap().clone();
-    let tried = asked.iter().find_map(|request| match &request.question {
-        Question::SettingsTry { text } => text.clone(),
-        _ => None,
+    let tried = asked.iter().find_map(|request| {
+        let Question::SettingsTry { text } = &request.question else {
+            return None;
+        };
+        text.clone()
     });
     let expected = format!("greeting = '''{HOSTILE}'''\n\n[queue]\nlifetime = \"2d\"\n");
     assert_eq!(tried.as_deref(), Some(expected.as_str()));
@@ -218,9 +220,11 @@ async fn each_shelf_shows_its_own_messages_whatever_the_address_says() {
         assert_eq!(house.get(&who, path).await.status, StatusCode::OK, "{path}");
         let asked = house.asked.lock().unwrap();
         let mut asked = asked.iter().rev();
-        let listed = asked.find_map(|request| match &request.question {
-            Question::List { filter } => Some(filter.clone()),
-            _ => None,
+        let listed = asked.find_map(|request| {
+            let Question::List { filter } = &request.question else {
+                return None;
+            };
+            Some(filter.clone())
         });
         let filter = path_ledger::Filter {
             limit: None,
