@@ -10,5 +10,6 @@ mod operators;
 #[path = "../../../ground/store/tests/private/mod.rs"]
 mod private;
 mod selftest;
+mod telemetry;
 mod top;
 mod words;
