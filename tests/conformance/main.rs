@@ -24,6 +24,7 @@ mod postfix;
 mod postrider;
 mod program;
 mod promtool;
+mod schemathesis;
 mod smtp_source;
 mod smtplib;
 mod swaks;

@@ -1,23 +1,28 @@
-//! What is measured, as OpenMetrics text: read from the ledger at that moment, or counted where it happens.
+//! What is measured: read from the ledger at that moment, or counted where it happens. Shown as OpenMetrics text, and pushed to
+//! a collector.
 
 mod catalogue;
+mod export;
+mod family;
+mod otlp;
 mod page;
 #[cfg(test)]
 mod tests;
 
 pub use catalogue::manual;
+pub use export::{EXPORT_PULSE, ExportParts, LAST_PUSH, export};
 
 use path_ledger::{Counted, HopState, Ledger, LedgerError, QueueLine, State, Totals};
 use path_watch::{Alarm, AlarmKind, Audited};
 use wire_message::Time;
 
 use catalogue::Measure;
-use page::{Family, Page};
+use family::Family;
 
 /// Next hops that are shown one by one: more would be too many for whoever collects them.
 const HOPS_SHOWN: usize = 1000;
 
-/// Everything the page is written from.
+/// Everything the measures are read from.
 struct Read<'a> {
     ledger: &'a Ledger,
     now: Time,
@@ -39,6 +44,16 @@ pub async fn text(
     alarms: &[Alarm],
     audited: Option<Audited>,
 ) -> Result<String, LedgerError> {
+    let families = read(ledger, alarms, audited).await?;
+    Ok(page::text(&families))
+}
+
+/// Every measure with its points, in the order of the catalogue.
+async fn read(
+    ledger: &Ledger,
+    alarms: &[Alarm],
+    audited: Option<Audited>,
+) -> Result<Vec<Family>, LedgerError> {
     let now = ledger.now();
     let ready = ledger.ready_hops(now).await?;
     let read = Read {
@@ -52,15 +67,13 @@ pub async fn text(
         alarms,
         audited,
     };
-    let mut page = Page::default();
-    for measure in Measure::ALL {
-        read.write(*measure, page.family(*measure));
-    }
-    Ok(page.end())
+    let measures = Measure::ALL.iter();
+    Ok(measures.map(|measure| read.family(*measure)).collect())
 }
 
 impl Read<'_> {
-    fn write(&self, measure: Measure, mut to: Family<'_>) {
+    fn family(&self, measure: Measure) -> Family {
+        let mut to = Family::of(measure);
         match measure {
             Measure::Recipients => self.recipients(&mut to),
             Measure::Waiting => {
@@ -73,12 +86,12 @@ impl Read<'_> {
             Measure::HopUp => self.hops(&mut to),
             Measure::Messages => {
                 for (origin, n) in &self.counted.accepted {
-                    to.value(&[origin.word()], n);
+                    to.value(&[origin.word()], *n);
                 }
             }
             Measure::Attempts => {
                 for (way, outcome, n) in &self.counted.attempts {
-                    to.value(&[way.word(), outcome.word()], n);
+                    to.value(&[way.word(), outcome.word()], *n);
                 }
             }
             Measure::TimeToFinal => {
@@ -99,37 +112,38 @@ impl Read<'_> {
                     to.value(&[], audited.at.since(Time::EPOCH).as_secs_f64());
                 }
             }
-            Measure::Alive => to.value(&[], u8::from(self.ledger.is_alive())),
+            Measure::Alive => to.value(&[], i64::from(self.ledger.is_alive())),
             Measure::SignOfLife => {
                 if let Some(age) = self.ledger.sign_of_life_age() {
                     to.value(&[], age.as_secs_f64());
                 }
             }
-            Measure::Build => to.value(&[env!("CARGO_PKG_VERSION")], 1),
+            Measure::Build => to.value(&[env!("CARGO_PKG_VERSION")], 1_i64),
         }
+        to
     }
 
     fn age(&self, since: Option<Time>) -> f64 {
         since.map_or(0.0, |since| self.now.since(since).as_secs_f64())
     }
 
-    fn recipients(&self, to: &mut Family<'_>) {
+    fn recipients(&self, to: &mut Family) {
         to.value(&["accepted"], self.totals.accepted);
         for state in State::ALL.iter().filter(|state| state.is_final()) {
             to.value(&[state.word()], self.totals.of(*state));
         }
     }
 
-    fn waiting_oldest(&self, to: &mut Family<'_>) {
+    fn waiting_oldest(&self, to: &mut Family) {
         for state in in_transit() {
             let oldest = self.oldest.iter().find(|(of, _)| *of == state);
             to.value(&[state.word()], self.age(oldest.map(|(_, at)| *at)));
         }
     }
 
-    fn hops(&self, to: &mut Family<'_>) {
+    fn hops(&self, to: &mut Family) {
         for line in self.lines.iter().take(HOPS_SHOWN) {
-            let state = match line.state {
+            let state: i64 = match line.state {
                 HopState::Up => 1,
                 HopState::Down => 0,
                 HopState::Paused => -1,
@@ -138,10 +152,10 @@ impl Read<'_> {
         }
     }
 
-    fn alarms(&self, to: &mut Family<'_>) {
+    fn alarms(&self, to: &mut Family) {
         for kind in AlarmKind::ALL {
             let standing = self.alarms.iter().filter(|alarm| alarm.kind == *kind);
-            to.value(&[kind.word()], standing.count());
+            to.value(&[kind.word()], standing.count() as u64);
         }
     }
 }

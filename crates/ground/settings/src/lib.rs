@@ -42,7 +42,7 @@ pub use problem::{Fault, Problem};
 pub use section::{
     Alarms, Auth, AuthenticatedSender, Connector, ConnectorTls, Delivery, Dns, LatePolicy, Level,
     Limits, Listener, ListenerTls, Log, LogFormat, Logins, Protocol, Queue, Schedule, Server,
-    Storage, Test, Timeouts, Tls, Transport, Watch,
+    Storage, Telemetry, Test, Timeouts, Tls, Transport, Watch,
 };
 
 use define::Section;
@@ -146,6 +146,8 @@ settings! {
     one watch: Watch,
     /// `[alarms]`
     one alarms: Alarms,
+    /// `[telemetry]`
+    one telemetry: Telemetry,
     /// `[log]`
     one log: Log,
     /// `[test]`

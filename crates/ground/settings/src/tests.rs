@@ -437,6 +437,53 @@ fn a_protocol_that_nobody_serves_is_no_good_listener() {
 }
 
 #[test]
+fn contradictions_in_telemetry_are_found_and_its_secret_is_shown_nowhere() {
+    let secret = "authorization = \"Bearer s3cret\"";
+    for (rest, line, name, what, remedy) in [
+        (
+            secret.to_owned(),
+            3,
+            "telemetry.authorization",
+            "there is nobody to send it to",
+            "say where the collector is with otlp, or remove authorization",
+        ),
+        (
+            format!("otlp = \"http://collector.test:4318\"\n{secret}"),
+            4,
+            "telemetry.authorization",
+            "secrets never cross the wire in the clear",
+            "write https:// in otlp, or remove authorization",
+        ),
+        (
+            "otlp = \"https://collector.test/?a=b\"".to_owned(),
+            3,
+            "telemetry.otlp",
+            "v1/metrics cannot be put below an address with a question mark",
+            "write the collector's address alone, such as \"http://127.0.0.1:4318\"",
+        ),
+        (
+            "otlp = \"https://a.test\"\nauthorization = \"s3cret\\n\"".to_owned(),
+            4,
+            "telemetry.authorization",
+            "it cannot stand in a field of HTTP",
+            "write one line of printable ASCII such as \"Bearer TOKEN\"",
+        ),
+    ] {
+        check(&format!("[telemetry]\n{rest}\n"), line, name, what, remedy);
+    }
+    for host in [
+        "http://127.0.0.1:4318",
+        "http://[::1]:4318",
+        "http://localhost:4318",
+        "https://a.test",
+    ] {
+        let text = format!("{HOST}[telemetry]\notlp = \"{host}\"\n{secret}\n");
+        let settings = Settings::parse(&text).unwrap();
+        assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+}
+
+#[test]
 fn contradictions_in_listeners_are_found() {
     let listener = |protocol: &str, rest: &str| {
         format!("[[listener]]\nname = \"x\"\nprotocol = \"{protocol}\"\n{rest}\n")

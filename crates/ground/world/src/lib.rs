@@ -7,7 +7,8 @@
 //! **Never:** the store's SQL files (they are the store's own), and any decision about mail.
 //!
 //! **The way through:** [`clock`] tells the time and waits · [`chance`] rolls dice · [`net`] connects ·
-//! [`dns`] asks for MX and addresses · [`tls`] secures a connection · [`disk`] keeps large bodies ·
+//! [`dns`] asks for MX and addresses · [`tls`] secures a connection · [`http`] posts to a service ·
+//! [`disk`] keeps large bodies ·
 //! [`signal`] hears what the operating system asks · [`pool`] has threads apart · [`supervise`] replaces tasks that fail ·
 //! [`mishap`] lets tasks of a simulated node panic or hang. Each has a real and a simulated side behind one type; tests script
 //! the simulated side through the [`Simulation`] handle.
@@ -57,6 +58,7 @@ pub mod chance;
 pub mod clock;
 pub mod disk;
 pub mod dns;
+pub mod http;
 pub mod mishap;
 pub mod net;
 pub mod pool;

@@ -7,9 +7,8 @@ use bytes::Bytes;
 use ground_settings::{Secured, WebAddress};
 use ground_store::bodies::NewBody;
 use ground_world::World;
-use ground_world::tls::Verify;
+use ground_world::http::{Over, Post};
 use path_ledger::{Birth, Envelope, NewMessage, NewRecipient, Origin};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wire_message::{Address, ReversePath};
@@ -27,9 +26,6 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// After so many it is dropped: an hour's worth.
 const TRIES_MAX: u32 = 60;
-
-/// Octets of an answer that are read: its first line.
-const ANSWER_MAX: usize = 1024;
 
 /// What happened to an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,15 +129,8 @@ impl Teller {
         self.again_at = None;
         while let Some((news, alarm)) = self.news.front() {
             room.pulse.beat_within("post", limit + crate::PULSE);
-            let posted = world
-                .clock
-                .timeout(limit, post(world, at, *news, alarm, limit));
-            let why = match posted.await {
-                Ok(Ok(())) => None,
-                Ok(Err(why)) => Some(why),
-                Err(late) => Some(late.to_string()),
-            };
-            let Some(why) = why else {
+            let posted = post(world, at, *news, alarm, limit).await;
+            let Err(why) = posted else {
                 self.news.pop_front();
                 self.tries = 0;
                 continue;
@@ -168,7 +157,7 @@ fn json(news: News, alarm: &Alarm, node: Option<&str>) -> Result<String, String>
     Ok(value.to_string())
 }
 
-/// One request on a connection of its own (RFC 9112 s9.6).
+/// Its answer says yes or no by its head alone.
 async fn post(
     world: &World,
     at: &WebAddress,
@@ -177,45 +166,24 @@ async fn post(
     limit: Duration,
 ) -> Result<(), String> {
     let body = json(news, alarm, None)?;
-    let authority = at.authority();
-    let request = format!(
-        "POST {} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         User-Agent: postrider\r\nConnection: close\r\n\r\n{body}",
-        at.path,
-        body.len()
-    );
-    let connected = world.net.connect_host(&at.host, at.port, limit).await;
-    let mut stream = connected.map_err(|error| error.to_string())?;
-    if at.secured == Secured::Tls {
-        let secured = world
-            .tls
-            .client()
-            .connect(stream, &at.host, Verify::Required);
-        stream = secured.await.map_err(|error| error.to_string())?;
-    }
-    let failed = |error: std::io::Error| error.to_string();
-    stream.write_all(request.as_bytes()).await.map_err(failed)?;
-    stream.flush().await.map_err(failed)?;
-    let mut answer = Vec::new();
-    let mut head = stream.take(ANSWER_MAX as u64);
-    while !answer.windows(2).any(|two| two == b"\r\n") {
-        if head.read_buf(&mut answer).await.map_err(failed)? == 0 {
-            break;
-        }
-    }
-    judge(&answer)
-}
-
-/// `HTTP/1.1 2xx ...` is a yes (RFC 9112 s4).
-fn judge(answer: &[u8]) -> Result<(), String> {
-    let text = String::from_utf8_lossy(answer);
-    let line = text.lines().next().unwrap_or_default();
-    let mut words = line.split(' ');
-    let version = words.next().unwrap_or_default();
-    let status = words.next().unwrap_or_default();
-    match version.starts_with("HTTP/1.") && status.len() == 3 && status.starts_with('2') {
-        true => Ok(()),
-        false => Err(format!("it answered {line:?}")),
+    let over = match at.secured {
+        Secured::Plain => Over::Plain,
+        Secured::Tls => Over::Tls,
+    };
+    let post = Post {
+        host: &at.host,
+        port: at.port,
+        over,
+        authority: &at.authority(),
+        path: &at.path,
+        fields: &[("content-type", "application/json")],
+        answer_max: 0,
+        limit,
+    };
+    let reply = world.post(&post, body.into()).await;
+    match reply.map_err(|error| error.to_string())? {
+        reply if reply.is_taken() => Ok(()),
+        reply => Err(format!("it answered {}", reply.status)),
     }
 }
 

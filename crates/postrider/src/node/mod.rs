@@ -16,14 +16,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access_admin::metrics::{EXPORT_PULSE, ExportParts, LAST_PUSH, export};
 use access_admin::{PACE_PULSE, Web};
 use ground_settings::{Endpoint, Settings};
 use ground_store::Store;
-use ground_world::World;
 use ground_world::clock::ClockControl;
 use ground_world::pool::Pool;
 use ground_world::supervise::{Kept, Supervisor};
 use ground_world::tls::{TlsError, TlsServer};
+use ground_world::{Time, World};
 use path_accept::{RESUME_PULSE, Server, ServerParts, StartError, resume};
 use path_ledger::{Doer, EventKind, Heartbeat, Ledger, LedgerError, LedgerOptions, MessageId};
 use path_queue::{Queue, QueueParts};
@@ -65,6 +66,7 @@ pub struct Node {
     desk: Desk,
     queue: Queue,
     tasks: Vec<Kept>,
+    exporter: Kept,
     stop: CancellationToken,
     socket: Option<PathBuf>,
     #[expect(dead_code, reason = "held for its drop: the watch ends with it")]
@@ -267,7 +269,9 @@ impl Node {
             supervisor: &supervisor,
             pool: &pool,
         };
+        let since = world.clock.now();
         let (desk, queue, door) = furnish(parts, &stop, &apart, &mut tasks).await?;
+        let exporter = desk.push_metrics(&apart, since, &stop);
         if let Some(listener) = control {
             let listener = Arc::new(listener);
             let serve =
@@ -278,6 +282,7 @@ impl Node {
             desk,
             queue,
             tasks,
+            exporter,
             stop,
             socket,
             pool,
@@ -327,13 +332,18 @@ impl Node {
         }
     }
 
-    async fn stop_in_order(self) {
+    async fn stop_in_order(mut self) {
         self.desk.server.lock().await.stop().await;
         self.queue.stop(ATTEMPTS_GRACE).await;
-        for task in &self.tasks {
+        for task in self.tasks.iter().chain([&self.exporter]) {
             task.may_end();
         }
         self.stop.cancel();
+        let clock = self.desk.rooms.ledger.world().clock.clone();
+        let pushed = clock.timeout(LAST_PUSH, self.exporter.ended()).await;
+        if let Err(error) = pushed {
+            tracing::debug!(%error, "the collector does not hear the last of the metrics");
+        }
         for task in self.tasks {
             task.stop().await;
         }
@@ -413,6 +423,22 @@ fn refusable(answered: Result<Answer, Answer>) -> Answer {
 }
 
 impl Desk {
+    /// What is measured goes to a collector, apart from delivery; while the settings name none, nothing happens.
+    fn push_metrics(&self, apart: &Apart<'_>, since: Time, stop: &CancellationToken) -> Kept {
+        let parts = ExportParts {
+            ledger: self.rooms.ledger.apart(),
+            settings: self.settings.subscribe(),
+            watch: self.watch.clone(),
+            since,
+            stop: stop.clone(),
+        };
+        let push = move |pulse| export(parts.clone(), pulse);
+        let runtime = apart.pool.handle();
+        apart
+            .supervisor
+            .keep_on(runtime, "telemetry", EXPORT_PULSE, push)
+    }
+
     /// One at a time: the probe has one account.
     async fn selftest(&self, by: &str) -> Answer {
         let Ok(_alone) = self.probing.try_lock() else {

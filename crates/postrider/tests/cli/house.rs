@@ -216,8 +216,13 @@ impl Served {
         assert!(done.success());
     }
 
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
         self.signal("-TERM");
+        self.ended()
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }

@@ -11,5 +11,6 @@ mod operators;
 mod private;
 mod selftest;
 mod settings;
+mod telemetry;
 mod top;
 mod words;

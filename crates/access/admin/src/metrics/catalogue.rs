@@ -112,6 +112,9 @@ measures! {
         "Which version this is; always 1.";
 }
 
+/// Counters that are read from the store: they go on when their process starts anew.
+pub const LASTING: &[Measure] = &[Measure::Recipients];
+
 /// Every label, and what its values are.
 pub const LABELS: &[(&str, &str)] = &[
     (
@@ -141,7 +144,7 @@ pub const LABELS: &[(&str, &str)] = &[
 
 const INTRODUCTION: &str = "# Metrics
 
-What Postrider measures, for Prometheus and whatever else reads OpenMetrics. This page is written by
+What Postrider measures, for Prometheus and whatever else reads OpenMetrics or takes OpenTelemetry. This page is written by
 `cargo run -p access-admin --example metrics > docs/metrics.md` from the one place where each measure is declared; a test compares them.
 
 The text is at `GET /api/v1/metrics` of an `http` listener, for an operator or token with the right to view, and `postrider metrics` prints
@@ -159,6 +162,16 @@ scrape_configs:
     static_configs:
       - targets: [\"mx1.example.test:8080\"]
 rule_files: [postrider.rules.yml]
+```
+
+Instead of being asked, or besides, each node can push the same measures to an OpenTelemetry collector, by OTLP/HTTP as JSON to
+`/v1/metrics` below its address ([settings.md](settings.md#telemetry)). Names and labels are those below, without `_total`; counters
+are cumulative sums; the resource says `service.name` postrider, `service.version`, and the node's name as `service.instance.id`. A
+collector that is down, or says that it has too much to do, is asked again later; the log says once that it does not take the metrics.
+
+```toml
+[telemetry]
+otlp = \"http://127.0.0.1:4318\"
 ```
 
 A dashboard for Grafana and rules for alerts are in [demo/monitoring](../demo/monitoring): import `postrider.dashboard.json`, and give

@@ -4,57 +4,60 @@ use std::fmt::{self, Write};
 
 use ground_store::Buckets;
 
-use super::catalogue::{Declared, Measure};
+use super::catalogue::Declared;
+use super::family::{Family, Point, Reading};
+
+/// The text of what was read.
+pub(super) fn text(families: &[Family]) -> String {
+    let mut page = Page::default();
+    for family in families {
+        page.family(family);
+    }
+    page.line(format_args!("# EOF"));
+    page.0
+}
 
 /// The text so far.
 #[derive(Debug, Default)]
-pub(super) struct Page(String);
+struct Page(String);
 
-/// The samples of one measure.
-pub(super) struct Family<'a> {
-    page: &'a mut Page,
-    declared: Declared,
+/// A point with the labels of its samples, as they are written.
+struct Labelled<'a> {
+    name: &'static str,
+    labels: Vec<(&'static str, &'a str)>,
 }
 
 impl Page {
-    pub(super) fn family(&mut self, measure: Measure) -> Family<'_> {
-        let declared = measure.declared();
+    fn family(&mut self, family: &Family) {
         let Declared {
-            name, unit, help, ..
-        } = declared;
-        let kind = declared.kind.word();
-        self.line(format_args!("# TYPE {name} {kind}"));
+            name,
+            kind,
+            unit,
+            help,
+            ..
+        } = family.measure.declared();
+        self.line(format_args!("# TYPE {name} {}", kind.word()));
         if !unit.is_empty() {
             self.line(format_args!("# UNIT {name} {unit}"));
         }
         self.line(format_args!("# HELP {name} {help}"));
-        Family {
-            page: self,
-            declared,
+        for point in &family.points {
+            self.point(family, point);
         }
     }
 
-    pub(super) fn end(mut self) -> String {
-        self.line(format_args!("# EOF"));
-        self.0
-    }
-
-    fn line(&mut self, line: fmt::Arguments<'_>) {
-        // A string takes everything.
-        if writeln!(self.0, "{line}").is_err() {
-            self.0.clear();
+    fn point(&mut self, family: &Family, point: &Point) {
+        let Declared { name, kind, .. } = family.measure.declared();
+        let labels = family.named(point).collect();
+        let of = Labelled { name, labels };
+        match &point.reading {
+            Reading::Whole(number) => self.sample(&of, kind.suffix(), None, number),
+            Reading::Real(number) => self.sample(&of, kind.suffix(), None, number),
+            Reading::Times(buckets) => self.histogram(&of, buckets),
         }
     }
-}
 
-impl Family<'_> {
-    /// A sample; `labels` are the values of those that are declared, in their order.
-    pub(super) fn value(&mut self, labels: &[&str], value: impl fmt::Display) {
-        self.sample(self.declared.kind.suffix(), labels, None, value);
-    }
-
-    /// The samples of a histogram.
-    pub(super) fn histogram(&mut self, labels: &[&str], buckets: &Buckets) {
+    fn histogram(&mut self, of: &Labelled<'_>, buckets: &Buckets) {
         let bounds = buckets.bounds.iter().map(|bound| bound.as_secs_f64());
         let mut all = 0;
         for (bound, count) in bounds.chain([f64::INFINITY]).zip(&buckets.counts) {
@@ -63,36 +66,35 @@ impl Family<'_> {
                 true => bound.to_string(),
                 false => "+Inf".to_owned(),
             };
-            self.sample("_bucket", labels, Some(&bound), all);
+            self.sample(of, "_bucket", Some(&bound), all);
         }
-        self.sample("_count", labels, None, all);
-        self.sample("_sum", labels, None, buckets.sum.as_secs_f64());
+        self.sample(of, "_count", None, all);
+        self.sample(of, "_sum", None, buckets.sum.as_secs_f64());
     }
 
     fn sample(
         &mut self,
+        of: &Labelled<'_>,
         suffix: &str,
-        labels: &[&str],
         bound: Option<&str>,
         value: impl fmt::Display,
     ) {
-        let Declared {
-            name,
-            labels: names,
-            ..
-        } = self.declared;
-        debug_assert_eq!(names.len(), labels.len(), "{name}");
+        let Labelled { name, labels } = of;
         let bound = bound.map(|bound| ("le", bound));
-        let labels = names.iter().copied().zip(labels.iter().copied());
-        let labels = labels
-            .chain(bound)
-            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+        let labels = labels.iter().copied().chain(bound);
+        let labels = labels.map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
         let labels = match labels.collect::<Vec<_>>().join(",") {
             none if none.is_empty() => none,
             some => format!("{{{some}}}"),
         };
-        let page = &mut self.page;
-        page.line(format_args!("{name}{suffix}{labels} {value}"));
+        self.line(format_args!("{name}{suffix}{labels} {value}"));
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        // A string takes everything.
+        if writeln!(self.0, "{line}").is_err() {
+            self.0.clear();
+        }
     }
 }
 
