@@ -59,7 +59,18 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             filter,
             reason,
             dry_run,
-        } => act::act(rooms, by, verb, &filter, &reason, dry_run).await,
+            name,
+        } => {
+            let wish = act::Wish {
+                verb,
+                filter,
+                reason,
+            };
+            match dry_run {
+                true => act::shown(rooms, &wish).await,
+                false => act::act(rooms, by, &wish, name).await,
+            }
+        }
         Question::Body { id } => view::body(rooms, id).await,
         Question::Change { change } => directory::change(rooms, by, change).await,
         Question::Look { at } => directory::look(rooms, at).await,
