@@ -583,6 +583,7 @@ impl Stage for Simulated {
             filter: self.filter(&operation.filter)?,
             reason: operation.reason.clone(),
             dry_run: false,
+            name: None,
         };
         match self.ask(OPERATOR, question, Bytes::new()).await {
             Answered::One { fact } => Ok(fact.get("done").and_then(Value::as_u64).unwrap_or(0)),

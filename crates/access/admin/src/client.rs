@@ -172,10 +172,11 @@ fn write(question: &Question) -> Written {
             filter,
             reason,
             dry_run,
+            name,
         } => Written::of("act")
             .at("verb", verb.ledgers().word())
             .saying(json!({
-                "filter": object(filter), "reason": reason, "dry_run": dry_run, "to": to(verb),
+                "filter": object(filter), "reason": reason, "dry_run": dry_run, "to": to(verb), "name": name,
             })),
         Question::Preview { filter } => {
             Written::of("preview").saying(json!({ "filter": object(filter) }))

@@ -73,6 +73,8 @@ pub enum Question {
         reason: String,
         /// Only show to whom.
         dry_run: bool,
+        /// By this name it can be asked meanwhile how far it is ([`Question::Progress`]).
+        name: Option<String>,
     },
     /// Exactly which recipients a filter means: kept for a while, so that an act reaches those and no others.
     Preview {

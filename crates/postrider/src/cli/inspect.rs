@@ -47,6 +47,7 @@ fn failed(error: impl std::fmt::Display) -> Exit {
 impl Inspect {
     pub(super) async fn run(self, context: &Context) -> Result<Exit, Exit> {
         let config = context.config()?;
+        let spinner = context.spinner("reading the store");
         let (world, _) = rooms::world(&config.settings).map_err(failed)?;
         let store = rooms::store(&config, &world).await.map_err(failed)?;
         match self.what {
@@ -57,6 +58,7 @@ impl Inspect {
                     (_, Some(key)) => Which::Id(key.parse().map_err(failed)?),
                 };
                 let rows = inspect(&store, table, &which).await.map_err(failed)?;
+                drop(spinner);
                 for row in &rows {
                     let fields: BTreeMap<&str, &Option<String>> = row
                         .columns
@@ -73,6 +75,7 @@ impl Inspect {
             }
             What::Body { id } => {
                 let body = inspect_body(&store, id, BODY_MAX).await.map_err(failed)?;
+                drop(spinner);
                 let Some(body) = body else {
                     print::error(&format!(
                         "there is no body {id}: nobody needs it any more, or it never was"
@@ -83,7 +86,9 @@ impl Inspect {
                 Ok(Exit::Done)
             }
             What::Orphans => {
-                for orphan in store.orphan_body_files().await.map_err(failed)? {
+                let orphans = store.orphan_body_files().await.map_err(failed)?;
+                drop(spinner);
+                for orphan in orphans {
                     let modified = orphan.modified.to_string();
                     show(
                         context,

@@ -1,6 +1,6 @@
 //! `postrider migrate`: moves the whole store to another one, or takes it back.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ impl Migrate {
             },
         };
         demand_no_server(&config, &world).await?;
-        let shown = Shown::new();
+        let shown = Shown::new(context);
         let told = |progress| shown.tell(progress);
         let outcome = transfer(&plan, &world, &told).await;
         shown.end();
@@ -247,7 +247,7 @@ fn tell(notes: &Notes) -> Result<(), Exit> {
     Ok(())
 }
 
-/// A bar on a terminal, lines elsewhere; on standard error.
+/// A bar on a terminal, lines elsewhere; on standard error. Beside JSON there are lines: a move takes long, and is worth a log.
 struct Shown {
     bar: Option<ProgressBar>,
     /// The last line printed: of which table, at which hundredth.
@@ -255,11 +255,11 @@ struct Shown {
 }
 
 impl Shown {
-    fn new() -> Self {
+    fn new(context: &Context) -> Self {
         let style = ProgressStyle::with_template(
             "{msg:28} {wide_bar} {pos}/{len} rows, {per_sec}, {eta} left",
         );
-        let bar = match (std::io::stderr().is_terminal(), style) {
+        let bar = match (context.is_watched(), style) {
             (true, Ok(style)) => Some(ProgressBar::new(0).with_style(style)),
             (_, _) => None,
         };

@@ -45,7 +45,7 @@ use bytes::Bytes;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
-use crate::control::{Answer, Mover, Question, Request, Trouble, ask};
+use crate::control::{Answer, Mover, Question, Request, Trouble, ask, ask_watching};
 
 /// A mail server that can account for every message.
 #[derive(Debug, Parser)]
@@ -273,9 +273,30 @@ impl Context {
     /// The same for what may take long: people see that it is being done.
     async fn ask_at_length(&self, question: Question, what: &'static str) -> Result<Answer, Exit> {
         let config = self.config()?;
-        let spinner = progress::spinner(what);
+        let spinner = self.spinner(what);
         let answer = put(&config, question, Bytes::new()).await;
         drop(spinner);
+        heard(answer)
+    }
+
+    /// The same for an act on many: people see how far it is.
+    async fn ask_for_act(&self, question: Question, what: &'static str) -> Result<Answer, Exit> {
+        if !self.is_watched() {
+            return self.ask(question).await;
+        }
+        let config = self.config()?;
+        let request = Request {
+            by: whoever(),
+            question,
+            content: Bytes::new(),
+        };
+        let mut bar = None;
+        let told = ask_watching(&config, request, |status| {
+            let bar = bar.get_or_insert_with(|| self.bar(what, status.count));
+            bar.set_position(status.done + status.escaped);
+        });
+        let answer = told.await;
+        drop(bar);
         heard(answer)
     }
 }

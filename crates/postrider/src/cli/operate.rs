@@ -7,7 +7,7 @@ use path_ledger::MessageId;
 use serde_json::Value;
 
 use super::filter::FilterArgs;
-use super::{Context, Exit, heard, print, progress, put};
+use super::{Context, Exit, heard, print, put};
 use crate::control::{Answer, Question, Trouble, Verb};
 
 const PREVIEW: &[print::Column] = &[
@@ -83,12 +83,26 @@ impl Operate {
             return Err(Exit::Wrong);
         }
         let question = Question::Act {
-            verb,
+            verb: verb.clone(),
             filter: self.filter.filter(self.ids.clone()),
             reason: self.reason.clone(),
             dry_run: self.dry_run,
+            name: None,
         };
-        context.ask(question).await
+        context.ask_for_act(question, doing(&verb)).await
+    }
+}
+
+/// What people see while it is done.
+const fn doing(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Retry => "trying again",
+        Verb::Hold => "holding",
+        Verb::Release => "releasing",
+        Verb::Return => "returning",
+        Verb::Discard => "discarding",
+        Verb::Reroute { .. } => "rerouting",
+        Verb::Export => "choosing what to export",
     }
 }
 
@@ -124,7 +138,7 @@ impl Export {
         let messages = messages.map_or(&[][..], Vec::as_slice);
         let mut exit = done(&answer);
         let config = context.config()?;
-        let bar = progress::bar("exporting", messages.len() as u64);
+        let bar = context.bar("exporting", messages.len() as u64);
         for id in messages.iter().filter_map(Value::as_str) {
             bar.inc(1);
             let Ok(id) = id.parse::<MessageId>() else {

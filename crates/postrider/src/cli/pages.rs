@@ -14,6 +14,7 @@ pub(super) async fn print_all(
     page: impl Fn(String) -> Question,
 ) -> Result<Exit, Exit> {
     let (mut after, mut all) = (String::new(), Vec::new());
+    let spinner = context.spinner("reading page by page");
     loop {
         let answer = context.ask(page(std::mem::take(&mut after))).await?;
         let Answer::Rows { rows } = answer else {
@@ -33,6 +34,7 @@ pub(super) async fn print_all(
             all.extend(rows);
         }
     }
+    drop(spinner);
     if context.json {
         return Ok(Exit::Done);
     }

@@ -15,7 +15,8 @@ const COLUMNS: &[print::Column] = &[
 ];
 
 pub(super) async fn run(context: &Context) -> Result<Exit, Exit> {
-    let answer = context.ask(Question::Selftest).await?;
+    let what = "testing every listener, and a message through it";
+    let answer = context.ask_at_length(Question::Selftest, what).await?;
     print::answer(&answer, context.json, COLUMNS)?;
     let failed = |row: &Value| row.get("verdict") == Some(&Value::from(Verdict::Failed.word()));
     Ok(match &answer {

@@ -60,7 +60,18 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             filter,
             reason,
             dry_run,
-        } => act::act(rooms, by, verb, &filter, &reason, dry_run).await,
+            name,
+        } => {
+            let wish = act::Wish {
+                verb,
+                filter,
+                reason,
+            };
+            match dry_run {
+                true => act::shown(rooms, &wish).await,
+                false => act::act(rooms, by, &wish, name).await,
+            }
+        }
         Question::Connectors => {
             let lines = rooms.ledger.queue_lines().await.map_err(ledger)?;
             let settings = rooms.settings.borrow().clone();

@@ -11,7 +11,7 @@ pub use access_admin::{
     ActState, ActStatus, Answer, DirectoryChange, DirectoryView, Group, Mover, OperatorChange,
     OperatorView, Password, Previewed, Question, Request, Verb,
 };
-pub use ask::{Answerer, Trouble, ask, ask_whoever};
+pub use ask::{Answerer, Trouble, ask, ask_watching, ask_whoever};
 pub use execute::bulk::Acts;
 pub use execute::execute;
 pub(crate) use execute::selftest::selftest;

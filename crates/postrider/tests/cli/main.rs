@@ -9,6 +9,7 @@ mod online;
 mod operators;
 #[path = "../../../ground/store/tests/private/mod.rs"]
 mod private;
+mod progress;
 mod selftest;
 mod settings;
 mod telemetry;

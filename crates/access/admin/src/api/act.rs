@@ -30,6 +30,9 @@ pub(super) struct Act {
     dry_run: bool,
     /// Where to, when it is sent another way: `via:CONNECTOR`, `mx:DOMAIN` or `mailbox`; without it as the routes say now.
     to: Option<String>,
+    /// A name that you choose, of up to 64 letters, digits, hyphens and underscores: until the answer comes, and for a while after
+    /// it, `/acts/NAME` says how far it is.
+    name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -98,6 +101,7 @@ fn act(asked: &Asked<'_>) -> Result<Question, Problem> {
         filter: act.filter.meant(asked.now)?,
         reason: act.reason,
         dry_run: act.dry_run,
+        name: act.name,
     })
 }
 
@@ -220,7 +224,7 @@ pub(super) const ROUTES: &[Route] = &[
         ..post(
             "/acts/{act}",
             "progress",
-            "How far an act is that was begun.",
+            "How far an act is that was begun, or that has a name.",
             schema::any,
             Gives::One(schema::act_status),
             |asked| {

@@ -138,12 +138,14 @@ fn acts() -> Vec<Question> {
             filter: full_filter(),
             reason: reason.clone(),
             dry_run: true,
+            name: Some(text("mine-1")),
         },
         Question::Act {
             verb: Verb::Export,
             filter: Filter::default(),
             reason: text(""),
             dry_run: false,
+            name: None,
         },
         Question::Preview {
             filter: full_filter(),

@@ -2,47 +2,108 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use path_ledger::{Act, DueRow, Filter, MessageId, Preview, Return};
+use path_ledger::{
+    Act, ActResult, DueRow, Filter, IDS_MAX, MessageId, Preview, PreviewRow, Return,
+};
 use path_notify::{About, Action, Content, Fate, Reporter, Said, Stamp, extent_for};
 use serde_json::json;
 use wire_message::{Class, EnhancedStatus};
 
+use super::bulk::{self, Status};
 use super::{Answered, hop, ledger, rows};
 use crate::control::{Answer, Verb};
 use crate::rooms::Rooms;
 
-pub(super) async fn act(
-    rooms: &Rooms,
-    by: &str,
-    verb: Verb,
-    filter: &Filter,
-    reason: &str,
-    dry_run: bool,
-) -> Answered {
-    let preview = rooms.ledger.preview(filter).await.map_err(ledger)?;
-    if preview.rows.is_empty() {
-        return Err(Answer::asker(
-            "no recipient fits; see: postrider queue list",
-        ));
-    }
-    if dry_run {
-        return rows(preview.rows);
-    }
-    let act = act_of(rooms, &verb, &preview, reason).await?;
+/// Recipients that are treated before somebody who asks how far it is hears of it; composed reports of so many are in memory.
+const PART: usize = IDS_MAX;
+
+/// What is wanted.
+pub(super) struct Wish {
+    pub(super) verb: Verb,
+    pub(super) filter: Filter,
+    pub(super) reason: String,
+}
+
+/// To whom it would be done.
+pub(super) async fn shown(rooms: &Rooms, wish: &Wish) -> Answered {
+    rows(meant(rooms, wish).await?.rows)
+}
+
+/// Does it. By `name` it can be asked meanwhile how far it is.
+pub(super) async fn act(rooms: &Rooms, by: &str, wish: &Wish, name: Option<String>) -> Answered {
+    let Wish { verb, reason, .. } = wish;
+    let preview = meant(rooms, wish).await?;
+    let status = bulk::named(rooms, by, wish, name, preview.count)?;
     let messages: BTreeSet<MessageId> = preview.rows.iter().map(|row| row.id).collect();
-    let done = rooms
-        .ledger
-        .act(&preview, act, by, reason)
+    let (filter, more) = (preview.filter, preview.more);
+    let ended = part_by_part(rooms, by, wish, preview.rows, &status).await;
+    status.ended(ended.as_ref().err());
+    let done = ended?;
+    let book = &rooms.ledger;
+    let escaped = done.escaped.len() as u64;
+    book.record_act(verb.ledgers(), &filter, by, reason, done.done, escaped)
         .await
         .map_err(ledger)?;
     let fact = json!({
         "act": verb.ledgers(),
         "done": done.done,
         "escaped": done.escaped,
-        "more": preview.more,
+        "more": more,
         "messages": messages,
     });
     Ok(Answer::One { fact })
+}
+
+async fn meant(rooms: &Rooms, wish: &Wish) -> Result<Preview, Answer> {
+    let preview = rooms.ledger.preview(&wish.filter).await.map_err(ledger)?;
+    if preview.rows.is_empty() {
+        return Err(Answer::asker(
+            "no recipient fits; see: postrider queue list",
+        ));
+    }
+    Ok(preview)
+}
+
+/// What was done before a part that fails stays done, and is recorded recipient by recipient.
+async fn part_by_part(
+    rooms: &Rooms,
+    by: &str,
+    wish: &Wish,
+    rows: Vec<PreviewRow>,
+    status: &Status,
+) -> Result<ActResult, Answer> {
+    let mut all = ActResult::default();
+    for rows in parts(rows) {
+        let part = Preview {
+            count: rows.len() as u64,
+            more: false,
+            filter: String::new(),
+            rows,
+        };
+        let act = act_of(rooms, &wish.verb, &part, &wish.reason).await?;
+        let acting = rooms.ledger.act_on_part(&part, &act, by, &wish.reason);
+        let done = acting.await.map_err(ledger)?;
+        status.advance(done.done, &done.escaped);
+        all.done += done.done;
+        all.escaped.extend(done.escaped);
+    }
+    Ok(all)
+}
+
+/// Rows by [`PART`]s, none of which parts the recipients of a message: one report tells of all of them.
+fn parts(mut rows: Vec<PreviewRow>) -> Vec<Vec<PreviewRow>> {
+    if rows.len() <= PART {
+        return vec![rows];
+    }
+    rows.sort_by_key(|row| row.id);
+    let mut parts: Vec<Vec<PreviewRow>> = Vec::new();
+    for of_one in rows.chunk_by(|a, b| a.id == b.id) {
+        match parts.last_mut() {
+            Some(part) if part.len() + of_one.len() <= PART => part.extend_from_slice(of_one),
+            Some(_) | None => parts.push(of_one.to_vec()),
+        }
+    }
+    parts
 }
 
 /// What `verb` does to the rows of a preview.
@@ -131,5 +192,45 @@ async fn give_back(
     Return {
         recipients,
         notice: notice.into_iter().next(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use path_ledger::{RecipientId, State};
+
+    use super::*;
+
+    /// Row `n` of a preview in which each message has `each` recipients, the last messages first.
+    fn row(n: usize, each: usize) -> PreviewRow {
+        let key = i64::try_from(n).unwrap();
+        PreviewRow {
+            id: MessageId::from_key(1_000_000 - i64::try_from(n / each).unwrap()),
+            recipient_id: RecipientId::from_key(key + 1),
+            recipient: String::new(),
+            sender: String::new(),
+            state: State::Queued,
+            next_hop: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_act_on_many_goes_by_parts_and_parts_no_message() {
+        for (count, each, expected) in [
+            (3, 1, vec![3]),
+            (PART, 7, vec![PART]),
+            (PART * 2 + 1, 1, vec![PART, PART, 1]),
+            (PART + 200, 400, vec![800, 400]),
+            // A message of more than a part is a part of its own.
+            (PART * 3, PART + 500, vec![PART + 500, PART + 500]),
+        ] {
+            let rows: Vec<PreviewRow> = (0..count).map(|n| row(n, each)).collect();
+            let parts = parts(rows.clone());
+            let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
+            assert_eq!(sizes, expected);
+            let key = |row: &PreviewRow| row.recipient_id;
+            let reached: BTreeSet<_> = parts.iter().flatten().map(key).collect();
+            assert_eq!(reached, rows.iter().map(key).collect());
+        }
     }
 }

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use access_admin::ESCAPEES_NAMED;
 use path_ledger::{Filter, IDS_MAX, MessageId, Preview, PreviewRow, RecipientId, State};
 use tokio::task::JoinSet;
+use wire_message::Time;
 
-use super::act::act_of;
+use super::act::{Wish, act_of};
 use super::{Answered, hop, ledger, one};
 use crate::control::{ActState, ActStatus, Answer, Group, Previewed, Verb};
 use crate::rooms::Rooms;
@@ -43,7 +44,7 @@ pub struct Acts {
 #[derive(Debug, Default)]
 struct Kept {
     previews: VecDeque<Arc<Wanted>>,
-    acts: VecDeque<Arc<Mutex<ActStatus>>>,
+    acts: VecDeque<Status>,
     running: JoinSet<()>,
 }
 
@@ -62,8 +63,118 @@ impl Acts {
     }
 }
 
-fn hold(status: &Mutex<ActStatus>) -> MutexGuard<'_, ActStatus> {
-    status.lock().unwrap_or_else(PoisonError::into_inner)
+/// How far an act is. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Status(Arc<Mutex<ActStatus>>);
+
+/// What is said of an act from its beginning on.
+struct Begun<'a> {
+    act: String,
+    verb: &'a Verb,
+    filter: String,
+    by: &'a str,
+    reason: &'a str,
+    count: u64,
+}
+
+impl Status {
+    fn running(begun: Begun<'_>, began_at: Time) -> Self {
+        Self(Arc::new(Mutex::new(ActStatus {
+            act: begun.act,
+            verb: begun.verb.ledgers(),
+            filter: begun.filter,
+            by: begun.by.to_owned(),
+            reason: begun.reason.to_owned(),
+            state: ActState::Running,
+            count: begun.count,
+            done: 0,
+            escaped: 0,
+            escapees: Vec::new(),
+            trouble: None,
+            began_at,
+        })))
+    }
+
+    fn hold(&self) -> MutexGuard<'_, ActStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// More of it is done.
+    pub(super) fn advance(&self, done: u64, escaped: &[RecipientId]) {
+        let mut status = self.hold();
+        status.done += done;
+        status.escaped += escaped.len() as u64;
+        let room = ESCAPEES_NAMED.saturating_sub(status.escapees.len());
+        status.escapees.extend(escaped.iter().take(room));
+    }
+
+    /// All of it is done, or it was refused half way.
+    pub(super) fn ended(&self, refused: Option<&Answer>) {
+        let mut status = self.hold();
+        match refused {
+            None => status.state = ActState::Ended,
+            Some(answer) => {
+                status.state = ActState::Failed;
+                status.trouble = Some(words(answer));
+            }
+        }
+    }
+}
+
+/// Why it was refused.
+fn words(answer: &Answer) -> String {
+    match answer {
+        Answer::Refused { why, .. } => why.clone(),
+        Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. } => String::new(),
+    }
+}
+
+/// The longest name of an act.
+const NAME_MAX: usize = 64;
+
+/// Keeps how far an act is, under the name by which it is asked for; without one nobody asks.
+pub(super) fn named(
+    rooms: &Rooms,
+    by: &str,
+    wish: &Wish,
+    name: Option<String>,
+    count: u64,
+) -> Result<Status, Answer> {
+    let begun = Begun {
+        act: name.clone().unwrap_or_default(),
+        verb: &wish.verb,
+        filter: wish.filter.to_string(),
+        by,
+        reason: &wish.reason,
+        count,
+    };
+    let status = Status::running(begun, rooms.ledger.now());
+    let Some(name) = name else {
+        return Ok(status);
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !(1..=NAME_MAX).contains(&name.len()) || !name.chars().all(plain) {
+        return Err(Answer::asker(format!(
+            "an act's name has up to {NAME_MAX} letters, digits, hyphens and underscores"
+        )));
+    }
+    let mut kept = rooms.acts.kept();
+    if kept.acts.iter().any(|status| status.hold().act == name) {
+        return Err(Answer::asker(
+            "another act of this name is remembered; choose another name",
+        ));
+    }
+    kept.remember(status.clone());
+    Ok(status)
+}
+
+impl Kept {
+    fn remember(&mut self, status: Status) {
+        self.acts.push_back(status);
+        if self.acts.len() > ACTS_KEPT {
+            self.acts.pop_front();
+        }
+    }
 }
 
 /// Finds exactly which recipients a filter means, page by page, and keeps them.
@@ -147,26 +258,17 @@ pub(super) fn begin(rooms: &Rooms, by: &str, preview: &str, verb: Verb, reason: 
             "this preview was used or is forgotten; preview again",
         ));
     };
-    let status = ActStatus {
+    let begun = Begun {
         act: wanted.name.clone(),
-        verb: verb.ledgers(),
+        verb: &verb,
         filter: wanted.filter.clone(),
-        by: by.to_owned(),
-        reason: reason.to_owned(),
-        state: ActState::Running,
+        by,
+        reason,
         count: wanted.rows.len() as u64,
-        done: 0,
-        escaped: 0,
-        escapees: Vec::new(),
-        trouble: None,
-        began_at: rooms.ledger.now(),
     };
-    let answer = one(&status);
-    let status = Arc::new(Mutex::new(status));
-    kept.acts.push_back(status.clone());
-    if kept.acts.len() > ACTS_KEPT {
-        kept.acts.pop_front();
-    }
+    let status = Status::running(begun, rooms.ledger.now());
+    let answer = one(&*status.hold());
+    kept.remember(status.clone());
     let run = Run {
         // What runs must not keep alive what it is kept in.
         rooms: rooms.without_acts(),
@@ -181,9 +283,9 @@ pub(super) fn begin(rooms: &Rooms, by: &str, preview: &str, verb: Verb, reason: 
 /// How far an act is.
 pub(super) fn progress(rooms: &Rooms, act: &str) -> Answered {
     let kept = rooms.acts.kept();
-    let found = kept.acts.iter().find(|status| hold(status).act == act);
+    let found = kept.acts.iter().find(|status| status.hold().act == act);
     match found {
-        Some(status) => one(&*hold(status)),
+        Some(status) => one(&*status.hold()),
         None => Err(Answer::asker(
             "no such act is remembered; what was done stands in the history",
         )),
@@ -194,22 +296,15 @@ struct Run {
     rooms: Rooms,
     wanted: Arc<Wanted>,
     verb: Verb,
-    status: Arc<Mutex<ActStatus>>,
+    status: Status,
 }
 
 impl Run {
     async fn run(self) {
         let ended = self.part_by_part().await;
+        self.status.ended(ended.err().as_ref());
         let (by, reason, done, escaped) = {
-            let mut status = hold(&self.status);
-            match &ended {
-                Ok(()) => status.state = ActState::Ended,
-                Err(why) => {
-                    status.state = ActState::Failed;
-                    status.trouble = Some(why.clone());
-                }
-            }
-            let status = &*status;
+            let status = self.status.hold();
             (
                 status.by.clone(),
                 status.reason.clone(),
@@ -227,12 +322,9 @@ impl Run {
         }
     }
 
-    async fn part_by_part(&self) -> Result<(), String> {
+    async fn part_by_part(&self) -> Result<(), Answer> {
         for part in self.wanted.rows.chunks(PART) {
-            self.treat(part).await.map_err(|answer| match answer {
-                Answer::Refused { why, .. } => why,
-                Answer::Rows { .. } | Answer::One { .. } | Answer::Octets { .. } => String::new(),
-            })?;
+            self.treat(part).await?;
         }
         Ok(())
     }
@@ -264,18 +356,14 @@ impl Run {
             rows,
         };
         let (by, reason) = {
-            let status = hold(&self.status);
+            let status = self.status.hold();
             (status.by.clone(), status.reason.clone())
         };
         let act = act_of(&self.rooms, &self.verb, &preview, &reason).await?;
         let done = book.act_on_part(&preview, &act, &by, &reason).await;
         let done = done.map_err(ledger)?;
         escaped.extend(done.escaped);
-        let mut status = hold(&self.status);
-        status.done += done.done;
-        status.escaped += escaped.len() as u64;
-        let room = ESCAPEES_NAMED.saturating_sub(status.escapees.len());
-        status.escapees.extend(escaped.into_iter().take(room));
+        self.status.advance(done.done, &escaped);
         Ok(())
     }
 }
