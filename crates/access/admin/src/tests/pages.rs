@@ -119,8 +119,10 @@ async fn pages_load_nothing_of_others_and_have_no_script_or_style_inside() {
     {
         let page = house.get(&who, path).await.text;
         for wrong in [
-            "http://",
-            "https://",
+            "=\"http",
+            "='http",
+            "=http",
+            "url(",
             " style=",
             "<style",
             " onclick",
