@@ -71,6 +71,9 @@ fn looks() -> Vec<Question> {
         Question::Body {
             id: ID.parse().unwrap(),
         },
+        Question::Link {
+            id: ID.parse().unwrap(),
+        },
         Question::MailList {
             address: text("jo@here.test"),
         },
