@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use access_mailbox::Mailboxes;
 use ground_directory::Directory;
+use ground_directory::holder::Holders;
 use ground_directory::operator::{self, Operators};
 use ground_settings::{Settings, Test};
 use ground_store::{Options as StoreOptions, Store, StoreError};
@@ -35,6 +36,8 @@ pub struct Rooms {
     pub directory: Directory,
     /// Who may use the administration.
     pub operators: Operators,
+    /// Who may see what he sent himself.
+    pub holders: Holders,
     /// Delivered mail.
     pub mailboxes: Mailboxes,
     /// The way in.
@@ -190,6 +193,7 @@ impl Rooms {
         Self {
             mailboxes: Mailboxes::open(store),
             operators: directory.operators(operator::Options::default()),
+            holders: directory.holders(operator::Options::default()),
             clock: None,
             acts: Arc::default(),
             watch: None,

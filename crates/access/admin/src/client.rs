@@ -196,6 +196,10 @@ fn write(question: &Question) -> Written {
             .saying(json!({ "until": until, "reason": reason })),
         Question::ResumeHop { hop, reason } => because("hopResume", reason).at("hop", hop),
         Question::Body { id } => Written::of("body").at("id", &id.to_string()),
+        Question::Link { id } => Written::of("link").at("id", &id.to_string()),
+        // Nobody but a page asks these, for somebody who is no operator; no route is called so.
+        Question::Follow { .. } => Written::of("follow"),
+        Question::OwnMail { .. } => Written::of("ownMail"),
         Question::Change { change } => changed(change),
         Question::Look { at } => looked(at),
         Question::OperatorChange { change } => operator_changed(change),

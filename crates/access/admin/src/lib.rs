@@ -4,7 +4,7 @@
 //! [`Question`] and says who asks; the binary answers it with an [`Answer`]. The command line asks over the control socket.
 //!
 //! **The way through.** `request` is the vocabulary · `explain` says why a recipient is where it is, and what comes next ·
-//! `metrics` is the closed catalogue of what is measured, and its text.
+//! `metrics` is the closed catalogue of what is measured, and its text · `senders` says what those may know who only sent it.
 //!
 //! **Never.** Nothing is kept here: a page, a list and a number are questions to the ledger at that moment.
 
@@ -17,6 +17,7 @@ mod live;
 pub mod metrics;
 mod pages;
 mod request;
+pub mod senders;
 mod settings;
 #[cfg(test)]
 mod tests;

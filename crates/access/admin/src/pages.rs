@@ -1,7 +1,8 @@
 //! The web pages: what is in the ledger at this moment, and the acts on it. Every page can be read without a script.
 //!
 //! A page is a question or a few to the binary, a struct of what it shows, and a template. What is on it is what the API gives
-//! under the same rights; nothing is read in another way.
+//! under the same rights; nothing is read in another way. Two pages are for those who are no operators: `status`, for whoever holds a
+//! link, and `mine`, for whoever is logged in as an account; they show what `senders` lets through, and nothing else.
 
 mod act;
 mod alarms;
@@ -15,12 +16,15 @@ mod frame;
 mod live;
 mod message;
 mod messages;
+mod mine;
 mod nodes;
 mod now;
 mod operators;
+mod outside;
 mod queues;
 mod refusal;
 mod settings;
+mod status;
 mod time;
 mod tracking;
 
@@ -28,6 +32,7 @@ use askama::Template;
 use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use path_ledger::STATUS_PATH;
 use serde::de::DeserializeOwned;
 
 pub(crate) use refusal::Refusal;
@@ -70,6 +75,11 @@ pub(crate) fn router() -> Router<Web> {
         .route("/login", get(form).post(enter))
         .route("/logout", post(leave))
         .route("/assets/{name}", get(assets::get))
+        // For those who are no operators.
+        .route(&format!("{STATUS_PATH}/{{token}}"), get(status::page))
+        .route("/mine", get(mine::page))
+        .route("/mine/login", get(mine::door).post(mine::enter))
+        .route("/mine/logout", post(mine::leave))
 }
 
 /// A page as it is sent.

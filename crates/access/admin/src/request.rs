@@ -5,7 +5,7 @@ mod operator;
 use std::fmt;
 
 use bytes::Bytes;
-use path_ledger::{EventFilter, Filter, MessageId};
+use path_ledger::{EventFilter, Filter, MessageId, Owner};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -106,6 +106,25 @@ pub enum Question {
     Body {
         /// The message's id.
         id: MessageId,
+    },
+    /// The status link of a message, by its id or a recipient's.
+    Link {
+        /// The id.
+        id: MessageId,
+    },
+    /// What became of the message of a status link. Only the page asks this, for whoever holds the link.
+    Follow {
+        /// What the link says after the place of the page.
+        token: String,
+    },
+    /// What an account sent. Only the page asks this, for whoever has logged in as the account.
+    OwnMail {
+        /// Whose.
+        owner: Owner,
+        /// Of a page: those that are older than this one; none: the newest.
+        before: Option<MessageId>,
+        /// An id or Message-ID among its own, instead of a page.
+        query: Option<String>,
     },
     /// The directory is changed.
     Change {

@@ -3,8 +3,10 @@
 mod api;
 mod client;
 mod login;
+mod mine;
 mod pages;
 mod rights;
+mod status;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -16,10 +18,12 @@ use ground_directory::operator::{Change, Operators, Options, Rights};
 use ground_directory::{Directory, NewPassword, PasswordCost};
 use ground_settings::Settings;
 use ground_store::{Store, Unit};
-use ground_world::World;
+use ground_world::{Simulation, World};
+use path_ledger::{Ledger, LedgerOptions};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::senders;
 use crate::web::Way;
 use crate::{Answer, DirectoryView, Mover, OperatorView, Question, Request, Web, WebParts};
 
@@ -33,6 +37,10 @@ const ID: &str = "0CP59ZDEA0800";
 /// The doors, and what was asked behind them.
 struct House {
     world: World,
+    simulation: Simulation,
+    directory: Directory,
+    /// The book; what those are told who are no operators comes from it, and all else is played.
+    ledger: Ledger,
     router: Router,
     operators: Operators,
     asked: Arc<Mutex<Vec<Request>>>,
@@ -55,7 +63,7 @@ enum As {
 
 impl House {
     async fn open() -> Self {
-        let (world, _simulation) = World::simulated(1);
+        let (world, simulation) = World::simulated(1);
         let options = ground_store::Options::default();
         let store = Store::open("sqlite:/data/book.db", options, &world)
             .await
@@ -65,23 +73,31 @@ impl House {
             passes: 1,
         };
         let options = ground_directory::Options { verifiers: 2, cost };
-        let directory = Directory::open(store, world.clone(), &options);
+        let directory = Directory::open(store.clone(), world.clone(), &options);
         let operators = directory.operators(Options::default());
+        let settings = Settings::default();
+        let options = LedgerOptions::from_settings("node1", &settings);
+        let ledger = Ledger::open(store, world.clone(), options).await.unwrap();
         let asked = Arc::<Mutex<Vec<Request>>>::default();
         let heard = asked.clone();
-        let (_, settings) = watch::channel(Arc::new(Settings::default()));
+        let (_, settings) = watch::channel(Arc::new(settings));
+        let book = ledger.clone();
         let web = Web::new(WebParts {
             desk: Arc::new(move |request: Request| {
-                let answer = answer(&request.question);
-                heard.lock().unwrap().push(request);
-                Box::pin(async move { answer })
+                heard.lock().unwrap().push(request.clone());
+                let book = book.clone();
+                Box::pin(async move { of_the_book(&book, &request.question).await })
             }),
             operators: operators.clone(),
+            holders: directory.holders(Options::default()),
             world: world.clone(),
             settings,
         });
         Self {
             world,
+            simulation,
+            directory,
+            ledger,
             router: web.router(),
             operators,
             asked,
@@ -217,6 +233,23 @@ impl Seen {
     }
 }
 
+/// What the binary says of the book, as it says it, and of all else in this play.
+async fn of_the_book(ledger: &Ledger, question: &Question) -> Answer {
+    if let Question::Follow { token } = question {
+        return senders::follow(ledger, token).await.unwrap();
+    }
+    if let Question::OwnMail {
+        owner,
+        before,
+        query,
+    } = question
+    {
+        let mail = senders::own_mail(ledger, owner, *before, query.as_deref());
+        return mail.await.unwrap();
+    }
+    answer(question)
+}
+
 /// What the binary says in this play: everything that strangers can choose is hostile.
 fn answer(question: &Question) -> Answer {
     let rows = |rows: Vec<Value>| Answer::Rows { rows };
@@ -238,6 +271,8 @@ fn answer(question: &Question) -> Answer {
             "accepted": 1, "delivered": 0, "relayed": 0, "expanded": 0, "returned": 0, "discarded": 0,
             "dead_letter": 0, "in_transit": 1, "difference": 0, "orphans": 0, "findings": [],
         })),
+        Question::Link { .. } => one(json!({ "id": ID, "path": "/status/x", "address": HOSTILE })),
+        Question::Follow { .. } | Question::OwnMail { .. } => unreachable!("of the book"),
         Question::Health => one(json!({ "healthy": true, "node": "one", "reasons": [] })),
         Question::Ages => rows(vec![
             json!({ "next_hop": HOSTILE, "recipients": 3, "by_age": [3, 0, 0, 0, 0, 0, 0, 0, 0] }),

@@ -6,6 +6,7 @@
 
 mod door;
 mod headers;
+mod holder;
 mod login;
 mod who;
 
@@ -13,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
+use ground_directory::holder::Holders;
 use ground_directory::operator::Operators;
 use ground_settings::{Protocol, Settings};
 use ground_world::World;
@@ -21,8 +23,8 @@ use path_accept::{Guard, Host};
 use tokio::sync::watch;
 
 pub(crate) use door::Leaving;
-#[cfg(test)]
 pub(crate) use door::Way;
+pub(crate) use holder::{Ending, Own, Refused, log_in, log_out};
 pub(crate) use login::{enter, form, leave};
 pub(crate) use who::{BY, Came, Who};
 
@@ -38,6 +40,8 @@ pub struct WebParts {
     pub desk: Desk,
     /// Who may ask.
     pub operators: Operators,
+    /// Who may see what he sent himself.
+    pub holders: Holders,
     /// The outside.
     pub world: World,
     /// The settings of this moment.
@@ -53,9 +57,13 @@ pub struct Web {
 struct Parts {
     desk: Desk,
     operators: Operators,
+    holders: Holders,
     world: World,
     settings: watch::Receiver<Arc<Settings>>,
     guard: Guard,
+    /// Who tries links that we have not made. It is none of the passwords': a link that lost its end in somebody's mail must not
+    /// keep operators of the same network from logging in.
+    strangers: Guard,
     pace: Pace,
 }
 
@@ -67,9 +75,11 @@ impl Web {
             parts: Arc::new(Parts {
                 desk: parts.desk,
                 operators: parts.operators,
+                holders: parts.holders,
                 world: parts.world,
                 settings: parts.settings,
                 guard: Guard::default(),
+                strangers: Guard::default(),
                 pace: Pace::default(),
             }),
         }
@@ -121,6 +131,14 @@ impl Web {
 
     pub(crate) fn operators(&self) -> &Operators {
         &self.parts.operators
+    }
+
+    pub(crate) fn holders(&self) -> &Holders {
+        &self.parts.holders
+    }
+
+    pub(crate) fn strangers(&self) -> &Guard {
+        &self.parts.strangers
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {

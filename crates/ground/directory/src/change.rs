@@ -113,6 +113,11 @@ impl Plan {
         self.unit.write_exactly(1, sql, values);
         self
     }
+
+    fn and(mut self, sql: Sql, values: Vec<Value>) -> Self {
+        self.unit.write(sql, values);
+        self
+    }
 }
 
 impl Directory {

@@ -10,7 +10,8 @@
 //!   records who did it, the mailbox that goes with its account);
 //! - [`Directory::domains`], [`Directory::accounts`], [`Directory::aliases`] and their `show_` twins list what is there.
 //!
-//! Who may use the administration's pages and API is in the same rows and no account: see [`operator`].
+//! Who may use the administration's pages and API is in the same rows and no account: see [`operator`]. Which accounts are logged
+//! in to see their own mail: see [`holder`].
 //!
 //! **One address is one thing.** An account or an alias, never both; the store's unit refuses the second.
 //!
@@ -33,6 +34,7 @@
 mod cache;
 mod change;
 mod error;
+pub mod holder;
 mod listing;
 mod lookup;
 pub mod operator;

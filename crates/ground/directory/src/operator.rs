@@ -26,7 +26,7 @@ mod listing;
 mod name;
 mod right;
 mod session;
-mod token;
+pub(crate) mod token;
 mod totp;
 
 pub use api_token::ListedApiToken;
@@ -34,6 +34,7 @@ pub use change::Change;
 pub use listing::{ListedOperator, Totp};
 pub use name::{NAME_MAX, Name, NameError};
 pub use right::{Right, Rights, RightsError};
+pub(crate) use session::millis;
 pub use session::{AGENT_MAX, Attempt, ListedSession, Login, Refusal, SESSIONS_MAX};
 pub use token::{API_TOKEN_PREFIX, Token};
 pub use totp::{TotpSecret, totp_code};
@@ -126,16 +127,32 @@ impl Operators {
         Ok(self.directory.rooms.store.read(query).await?)
     }
 
-    /// Notes with `sql` that what has this `hash` was used `now`, when it was not noted lately.
     async fn note_seen(&self, sql: Sql, hash: Value, seen_at: Option<i64>, now: Time) {
+        let idle = self.options.idle;
+        self.directory
+            .note_seen(sql, hash, seen_at, now, idle)
+            .await;
+    }
+}
+
+impl Directory {
+    /// Notes with `sql` that what has this `hash` was used `now`, when it was not noted lately.
+    pub(crate) async fn note_seen(
+        &self,
+        sql: Sql,
+        hash: Value,
+        seen_at: Option<i64>,
+        now: Time,
+        idle: Duration,
+    ) {
         let noted = seen_at.map(|seen_at| now.since(Time::from_millis(seen_at)));
         // An idle limit of less than two minutes would else end sessions that are in use.
-        if noted.is_some_and(|ago| ago < NOTED_EVERY.min(self.options.idle / 2)) {
+        if noted.is_some_and(|ago| ago < NOTED_EVERY.min(idle / 2)) {
             return;
         }
         let mut unit = Unit::new();
         unit.write(sql, vec![hash, now.as_millis().into()]);
-        let rooms = &self.directory.rooms;
+        let rooms = &self.rooms;
         let noted = rooms
             .world
             .clock

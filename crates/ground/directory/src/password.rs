@@ -65,9 +65,9 @@ impl Passwords {
 }
 
 /// What decides about one login: the hash to check and who it belongs to.
-struct Candidate {
-    account: Account,
-    hash: Arc<str>,
+pub(crate) struct Candidate {
+    pub(crate) account: Account,
+    pub(crate) hash: Arc<str>,
 }
 
 impl Directory {
@@ -118,7 +118,7 @@ impl Directory {
     }
 
     /// The account of this name, when there is one that may log in.
-    async fn candidate(&self, login: &str) -> Result<Option<Candidate>, DirectoryError> {
+    pub(crate) async fn candidate(&self, login: &str) -> Result<Option<Candidate>, DirectoryError> {
         let Ok(address) = Address::parse(login) else {
             return Ok(None);
         };

@@ -59,6 +59,7 @@ fn the_example_of_the_design_parses_to_what_it_says() {
             store: Store::Sqlite("./data/postrider.db".into()),
             data_directory: None,
             node: None,
+            web_address: None,
         },
         listeners: vec![Listener {
             name: "mx".to_owned(),
@@ -117,6 +118,23 @@ fn every_setting_can_be_written_as_the_manual_shows_it() {
         ..Settings::default()
     };
     assert_eq!(settings, expected);
+}
+
+/// The pages stand at the root of their host.
+#[test]
+fn the_address_of_the_web_is_a_host_alone() {
+    for text in ["https://mail.example.test", "http://127.0.0.1:2580/"] {
+        let settings = Settings::parse(&format!("{HOST}web_address = {text:?}\n"));
+        let web = settings.unwrap().server.web_address.unwrap();
+        assert_eq!(web.at("/x"), format!("{}/x", text.trim_end_matches('/')));
+    }
+    check(
+        "web_address = \"https://example.test/mail/\"\n",
+        2,
+        "web_address",
+        "the pages are at the root of their host, and https://example.test/mail/ goes on after it",
+        "write the host alone, such as \"https://mail.example.org\"",
+    );
 }
 
 #[test]

@@ -50,7 +50,7 @@ macro_rules! cases {
 }
 
 /// All cases.
-pub const CASES: [Case; 37] = cases![
+pub const CASES: [Case; 38] = cases![
     writes::every_type_of_value_comes_back_as_it_was,
     writes::parameters_are_known_by_their_number_not_their_order,
     writes::returning_gives_rows_and_changes_are_counted,
@@ -84,6 +84,7 @@ pub const CASES: [Case; 37] = cases![
     bodies::a_spool_that_is_given_up_leaves_nothing,
     operators::rights_are_known_words_each_once_and_in_one_order,
     operators::an_operator_is_well_named_and_takes_its_sessions_along,
+    operators::an_account_takes_its_sessions_along_and_a_secret_is_made_once,
     reopen::what_was_answered_is_there_after_a_kill,
     reopen::a_store_from_the_future_is_refused,
     reopen::a_store_with_another_past_is_refused,

@@ -504,6 +504,26 @@ async fn the_next_of_a_queue_are_found_in_the_order_of_its_index() {
     assert!(!plan.contains("Sort"), "{plan}");
 }
 
+/// A page of what one account sent must not look at what others did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mail_of_an_account_is_found_in_the_order_of_its_index() {
+    let server = PrivateServer::start();
+    drop(open(&server.database("planned")).await);
+    const PAGE: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; \
+         SET plan_cache_mode = force_generic_plan; \
+         PREPARE page (TEXT, BIGINT, BIGINT, BIGINT) AS SELECT id FROM message WHERE auth = $1 AND auth <> '' \
+         AND received_at >= $2 AND id < $3 ORDER BY id DESC LIMIT $4; \
+         EXPLAIN EXECUTE page ('ann@here.test', 1, 9, 20)";
+    let plan = server.sql("planned", PAGE);
+    let condition = plan.lines().find(|line| line.contains("Index Cond"));
+    assert!(plan.contains("message_by_auth"), "{plan}");
+    assert!(
+        condition.is_some_and(|one| one.contains("auth = ") && one.contains("id < ")),
+        "{plan}"
+    );
+    assert!(!plan.contains("Sort"), "{plan}");
+}
+
 #[tokio::test]
 async fn nodes_hear_each_others_words_and_not_their_own_also_after_a_restart_of_the_server() {
     let mut server = PrivateServer::start();

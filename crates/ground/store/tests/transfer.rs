@@ -80,8 +80,10 @@ fn notes(outcome: Outcome) -> Notes {
 /// Drops the copying when it has told of its progress `after` times; the outcome when it was done before.
 async fn interrupted(plan: &Plan, after: u64) -> Option<Outcome> {
     let (told, enough) = (AtomicU64::new(0), Notify::new());
-    let count = |_: Progress| {
-        if told.fetch_add(1, Ordering::Relaxed) + 1 == after {
+    let count = |progress: Progress| {
+        // All is handed over then: whoever is cut off here finds nothing to compare any more, which is another promise.
+        let over = matches!(progress, Progress::Left);
+        if !over && told.fetch_add(1, Ordering::Relaxed) + 1 == after {
             enough.notify_one();
         }
     };

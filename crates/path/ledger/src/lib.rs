@@ -21,13 +21,14 @@
 //! not settled and holds what kills whoever tries it · `hop` knows how next hops are and which are due · `sweep` does what is
 //! owed by time, by the one rule in `deadline`, and `damage` holds what cannot be read, `reconcile` puts right what differs ·
 //! `listing`, `ages`, `trace`, `event`, `audit` and `inspect` show it, `search` finds messages by sender, recipient and
-//! Message-ID, `filter` says which rows, `operate` acts on them · `prune` ends history · `node` takes the epoch and shows that
-//! it lives, `neighbours` fences who does not · `handoff` and `wakeups` are hints in memory, and nothing but hints · `clock`
-//! tells the time of the book · `measure` counts what this node does · `words` declares closed sets.
+//! Message-ID, `own` those that an account sent, `link` names one to whoever may follow it, `filter` says which rows, `operate`
+//! acts on them · `prune` ends history · `node` takes the epoch and shows that it lives, `neighbours` fences who does not ·
+//! `handoff` and `wakeups` are hints in memory, and nothing but hints · `clock` tells the time of the book · `measure` counts
+//! what this node does · `words` declares closed sets.
 //!
 //! **Never.** Nothing judges a message from a copy: a claim is re-checked by the write that settles it. No row that is not
 //! final is without `deadline_at` and `expires_at` (the schema refuses it). Age counts from `accepted_at` and is never reset.
-//! Nobody but this crate writes the tables of `001_ledger.sql`.
+//! Nobody but this crate writes the tables of `001_ledger.sql`, and `store_secret`.
 //!
 //! **Limits.** Named beside what they bound.
 
@@ -51,6 +52,7 @@ mod handoff;
 mod hop;
 mod id;
 mod inspect;
+mod link;
 mod listing;
 mod lost;
 mod measure;
@@ -60,6 +62,7 @@ mod neighbours;
 mod node;
 mod operate;
 mod options;
+mod own;
 mod prune;
 mod recipient;
 mod reconcile;
@@ -91,6 +94,7 @@ pub use hop::{
 };
 pub use id::{EventId, IdError, MessageId, RecipientId};
 pub use inspect::{Inspection, ROWS_MAX, Table, Which, inspect, inspect_body};
+pub use link::{STATUS_PATH, StatusLinks};
 pub use listing::{Listed, QueueLine, Stage, Totals};
 pub use lost::{LostClaims, POISONED};
 pub use measure::{Counted, Way};
@@ -98,6 +102,7 @@ pub use neighbours::Neighbours;
 pub use node::{Heartbeat, NODE_LEASE, NodeState, NodeStatus, SILENCE};
 pub use operate::{Act, ActResult, Preview, PreviewRow, Return, Verb};
 pub use options::{Duty, LedgerOptions, Patience};
+pub use own::Owner;
 pub use recipient::{Claim, End, Hold, Recipient};
 pub use reconcile::{BodiesChecked, BodyCursor, HopPutRight, LiveClaim};
 pub use route::{RouteResult, Routed, Unrouted};
@@ -117,6 +122,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ground_store::{Store, StoreError, Unit};
 use ground_world::World;
 use thiserror::Error;
+use tokio::sync::OnceCell;
 use wire_message::Time;
 
 use body::FreshBodies;
@@ -146,6 +152,7 @@ struct Book {
     wakeups: Wakeups,
     faults: alarming::Faults,
     counts: measure::Counts,
+    links: OnceCell<StatusLinks>,
 }
 
 /// What was asked of the book and did not happen.
@@ -193,6 +200,7 @@ impl Ledger {
                 wakeups: Wakeups::default(),
                 faults: alarming::Faults::default(),
                 counts: measure::Counts::default(),
+                links: OnceCell::new(),
                 world,
             }),
             store,

@@ -21,21 +21,26 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D
 }
 
 /// The same, for moments that may be missing (`null`).
-pub(crate) mod maybe {
+pub mod maybe {
     use serde::{Deserialize, Deserializer, Serializer, de};
     use wire_message::Time;
 
-    pub(crate) fn serialize<S: Serializer>(
-        time: &Option<Time>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    /// Writes a moment, or `null`.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => serializer.collect_str(time),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    /// Reads a moment, or `null`.
+    ///
+    /// # Errors
+    /// The text is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Time>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;

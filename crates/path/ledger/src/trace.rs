@@ -210,6 +210,16 @@ impl Ledger {
         Ok(stories)
     }
 
+    /// The message of this id, or of the recipient of this id; none when nothing is known of it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn message_of(&self, id: MessageId) -> Result<Option<MessageId>, LedgerError> {
+        let found = self.read(FIND_BY_ID, vec![id.into()]).await?;
+        let found = found.first().map(|row| row.int(0)).transpose()?;
+        Ok(found.map(MessageId::from_key))
+    }
+
     /// Recipient, sender and Message-ID are found by the index of words.
     async fn find_by_text(&self, question: &str) -> Result<Vec<Row>, LedgerError> {
         let sought = Sought::of(question);

@@ -13,6 +13,9 @@
 //!                          \--> NobodyToTell (null sender): the caller makes dead letters
 //! ```
 //!
+//! A report that something waits or failed leads those who handed the message in here to its status page, when the settings say
+//! where that is reached.
+//!
 //! **Never.** Nothing is stored or sent here, and nothing is decided but who wanted to be told. No report is made on a
 //! message without a sender, so reports cannot circle (RFC 5321 s4.5.5).
 //!
@@ -29,10 +32,14 @@ pub use fate::{Fate, Said};
 pub use wire_message::report::{Action, Extent, RETURN_MAX};
 pub use wish::{Wish, wish};
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use ground_settings::Settings;
+use ground_settings::{Settings, WebAddress};
 use ground_store::bodies::NewBody;
-use path_ledger::{Birth, Envelope, MessageId, NewMessage, NewRecipient, Origin};
+use path_ledger::{
+    Birth, Envelope, Ledger, MessageId, NewMessage, NewRecipient, Origin, StatusLinks,
+};
 use thiserror::Error;
 use wire_message::header::Head;
 use wire_message::report::{Composed, Report};
@@ -44,6 +51,9 @@ mod tests;
 
 /// The local part that reports come from (RFC 3464 s2.1 leaves it open; this one is known everywhere).
 const REPORTER: &str = "MAILER-DAEMON";
+
+/// How long a report waits for the secret of its link, which is read once: without the link it tells all that it must.
+const LINKS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Why a report waits for a moment before its way is known.
 const UNROUTED: &str = "a report, to be routed";
@@ -61,6 +71,14 @@ pub struct ReporterError {
 pub struct Reporter {
     from: Address,
     hostname: String,
+    pages: Option<Pages>,
+}
+
+/// Where status pages are, and how their links are made.
+#[derive(Debug, Clone)]
+struct Pages {
+    web: WebAddress,
+    links: StatusLinks,
 }
 
 /// What a report is stamped with: its id, from [`path_ledger::Ledger::new_id`], and the present.
@@ -110,7 +128,32 @@ impl Reporter {
         Ok(Self {
             from,
             hostname: hostname.to_owned(),
+            pages: None,
         })
+    }
+
+    /// The same, whose reports lead to status pages when the settings say where those are. A report is made in any case: when
+    /// the links cannot be, it goes without.
+    ///
+    /// # Errors
+    /// As [`Reporter::new`].
+    pub async fn with_links(ledger: &Ledger, settings: &Settings) -> Result<Self, ReporterError> {
+        let reporter = Self::new(settings)?;
+        let Some(web) = settings.server.web_address.clone() else {
+            return Ok(reporter);
+        };
+        let clock = &ledger.world().clock;
+        let links = clock.timeout(LINKS_DEADLINE, ledger.status_links()).await;
+        let why = match links {
+            Ok(Ok(links)) => {
+                let pages = Some(Pages { web, links });
+                return Ok(Self { pages, ..reporter });
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        tracing::warn!(why, "a report goes without a link to the status");
+        Ok(reporter)
     }
 
     /// It is given up for these recipients.
@@ -163,6 +206,7 @@ impl Reporter {
             message_id: format!("{}@{}", stamp.id, self.hostname),
             date: stamp.at,
             text: None,
+            status_link: self.status_link(action, about),
             envelope_id: envelope.envid.clone(),
             reporting_mta: self.hostname.clone(),
             received_from_mta: Some(envelope.helo.clone()).filter(|name| !name.is_empty()),
@@ -176,6 +220,27 @@ impl Reporter {
             about.id,
             stamp,
         )))
+    }
+
+    /// The link to the message's status, when its sender may ask where it is and is one of ours. What others have sent here
+    /// carries their word alone for who they are: their reports say what RFC 3464 has them say, and give nothing to follow.
+    fn status_link(&self, action: Action, about: &About<'_>) -> Option<String> {
+        let asks = match action {
+            Action::Delayed | Action::Failed => true,
+            Action::Delivered | Action::Relayed | Action::Expanded => false,
+        };
+        let pages = self.pages.as_ref()?;
+        let led = asks && is_ours(about.envelope);
+        led.then(|| pages.links.address(&pages.web, about.id))
+    }
+}
+
+/// Whether it was handed in with a login, or by a program on this machine.
+fn is_ours(envelope: &Envelope) -> bool {
+    match envelope.origin {
+        Origin::Sendmail => true,
+        Origin::Smtp | Origin::Submission | Origin::Lmtp => !envelope.auth.is_empty(),
+        Origin::Report => false,
     }
 }
 

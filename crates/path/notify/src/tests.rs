@@ -1,5 +1,9 @@
 //! What senders read, as tables.
 
+use ground_store::{Options, Store};
+use ground_world::World;
+use path_ledger::LedgerOptions;
+
 use super::*;
 use wire_message::OriginalRecipient;
 use wire_smtp::command::Ret;
@@ -345,4 +349,61 @@ fn a_sender_beyond_ascii_is_told_by_a_message_that_says_so() {
     assert!(message.envelope.smtputf8);
     assert_eq!(message.envelope.body_type, BodyType::EightBitMime);
     assert_eq!(report.to.to_string(), "jö@a.example");
+}
+
+/// The text of a report on a message that came like `envelope`, by a server whose settings say where its pages are.
+async fn text_with_links(action: Action, envelope: &Envelope, web: &str) -> (String, String) {
+    let (world, _simulation) = World::simulated(1);
+    let store = Store::open("sqlite::memory:", Options::default(), &world);
+    let settings = Settings::parse(&format!("hostname = \"mx.example\"\n{web}")).unwrap();
+    let options = LedgerOptions::from_settings("node1", &settings);
+    let ledger = Ledger::open(store.await.unwrap(), world, options).await;
+    let ledger = ledger.unwrap();
+    let about = About {
+        id: MessageId::from_key(5),
+        envelope,
+        size: 100,
+        content: &Content::Gone,
+    };
+    let all = Some(on(true, true, true));
+    let reporter = Reporter::with_links(&ledger, &settings).await.unwrap();
+    let notice = reporter.report(action, &about, &[fate("k@b.example", all)], stamp());
+    let (_, report) = owed(notice);
+    let path = ledger.status_links().await.unwrap().path(about.id);
+    (report.text.unwrap(), path)
+}
+
+const WEB: &str = "web_address = \"https://mail.example\"\n";
+
+#[tokio::test(start_paused = true)]
+async fn our_own_senders_are_led_to_the_status_when_something_waits_or_failed() {
+    let came = |origin, auth: &str| Envelope {
+        origin,
+        auth: auth.into(),
+        ..envelope()
+    };
+    let jo = "jo@a.example";
+    for (envelope, action, web, led) in [
+        (came(Origin::Submission, jo), Action::Delayed, WEB, true),
+        (came(Origin::Submission, jo), Action::Failed, WEB, true),
+        (came(Origin::Sendmail, ""), Action::Delayed, WEB, true),
+        // Whoever logged in is known, by whatever listener.
+        (came(Origin::Smtp, jo), Action::Failed, WEB, true),
+        // There is nothing to ask any more.
+        (came(Origin::Submission, jo), Action::Relayed, WEB, false),
+        (came(Origin::Submission, jo), Action::Delivered, WEB, false),
+        (came(Origin::Submission, jo), Action::Expanded, WEB, false),
+        // A stranger, whatever sender he names.
+        (came(Origin::Smtp, ""), Action::Delayed, WEB, false),
+        (came(Origin::Lmtp, ""), Action::Failed, WEB, false),
+        (came(Origin::Submission, ""), Action::Failed, WEB, false),
+        // Nobody knows where the pages are.
+        (came(Origin::Submission, jo), Action::Delayed, "", false),
+    ] {
+        let (text, path) = text_with_links(action, &envelope, web).await;
+        let line = format!("\r\nSee where it is: https://mail.example{path}\r\n");
+        let told = format!("{:?} {action:?}: {text}", envelope.origin);
+        assert_eq!(text.contains(&line), led, "{told}");
+        assert_eq!(text.contains("/status/"), led, "{told}");
+    }
 }

@@ -10,7 +10,7 @@ use ground_world::mishap::Spot;
 use path_deliver::mailbox::{Care, Put};
 use path_deliver::smtp::{Session, Whose, attempt_limit};
 use path_deliver::{Afterwards, Dsn, Facts, Fate, Report};
-use path_ledger::{HopKind, HopStatus};
+use path_ledger::{HopKind, HopStatus, Ledger};
 use path_notify::Reporter;
 use path_route::Look;
 use wire_message::{Class, EnhancedStatus};
@@ -504,13 +504,9 @@ async fn settle_once(
     };
     let decisions = decide(&report, &ready.job.recipients, &policy);
     let owes = decisions.iter().any(|one| one.owed.is_some());
-    let reporter = match owes.then(|| Reporter::new(settings)) {
-        None => None,
-        Some(Ok(reporter)) => Some(reporter),
-        Some(Err(error)) => {
-            tracing::error!(%error, "senders cannot be told of anything");
-            None
-        }
+    let reporter = match owes {
+        true => reporter(&shared.ledger, settings).await,
+        false => None,
     };
     let settling = Settling {
         ready,
@@ -521,4 +517,12 @@ async fn settle_once(
         limit: settings.timeouts.settle,
     };
     shared.settler.settle(settling).await
+}
+
+/// Whoever tells senders; none can when the settings are wrong, which are refused when they are loaded.
+async fn reporter(ledger: &Ledger, settings: &Settings) -> Option<Reporter> {
+    let reporter = Reporter::with_links(ledger, settings).await;
+    reporter
+        .inspect_err(|error| tracing::error!(%error, "senders cannot be told of anything"))
+        .ok()
 }

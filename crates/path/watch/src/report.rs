@@ -29,7 +29,7 @@ pub(crate) async fn compose(
     if first.envelope.sender == ReversePath::Null {
         return Vec::new();
     }
-    let reporter = match Reporter::new(settings) {
+    let reporter = match Reporter::with_links(ledger, settings).await {
         Ok(reporter) => reporter,
         Err(error) => {
             // Settings with such a name are refused when they are loaded.

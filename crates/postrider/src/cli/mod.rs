@@ -17,6 +17,7 @@ mod filter;
 mod health;
 mod hop;
 mod inspect;
+mod link;
 mod mail;
 mod man;
 mod metrics;
@@ -87,6 +88,8 @@ enum Command {
     Trace(trace::Trace),
     /// Why a message is where it is, and what comes next.
     Explain(explain::Explain),
+    /// The address at which whoever has it sees where a message is.
+    Link(link::Link),
     /// Try now.
     Retry(operate::Operate),
     /// Keep back until released.
@@ -224,6 +227,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Exit> {
         Command::Top => top::run(context).await,
         Command::Trace(trace) => trace.run(context).await,
         Command::Explain(explain) => explain.run(context).await,
+        Command::Link(link) => link.run(context).await,
         Command::Retry(operate) => operate.run(context, operate::Simple::Retry).await,
         Command::Hold(operate) => operate.run(context, operate::Simple::Hold).await,
         Command::Release(operate) => operate.run(context, operate::Simple::Release).await,

@@ -14,6 +14,7 @@ mod watch;
 
 use std::time::Duration;
 
+use access_admin::senders;
 use ground_store::StoreError;
 use ground_world::clock::ClockControl;
 use path_ledger::LedgerError;
@@ -84,6 +85,23 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             one(&access_admin::route(&rooms.settings.borrow(), &domain))
         }
         Question::Body { id } => view::body(rooms, id).await,
+        Question::Link { id } => {
+            let settings = rooms.settings.borrow().clone();
+            let link = senders::link(&rooms.ledger, &settings, id).await;
+            link.map_err(ledger)
+        }
+        Question::Follow { token } => {
+            let followed = senders::follow(&rooms.ledger, &token).await;
+            followed.map_err(ledger)
+        }
+        Question::OwnMail {
+            owner,
+            before,
+            query,
+        } => {
+            let mail = senders::own_mail(&rooms.ledger, &owner, before, query.as_deref()).await;
+            mail.map_err(ledger)
+        }
         Question::Change { change } => directory::change(rooms, by, change).await,
         Question::Look { at } => directory::look(rooms, at).await,
         Question::OperatorChange { change } => operator::change(rooms, by, change).await,

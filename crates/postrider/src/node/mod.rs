@@ -412,6 +412,9 @@ impl Desk {
             | Question::Nodes
             | Question::Drain { .. }
             | Question::ClockAdvance { .. }
+            | Question::Link { .. }
+            | Question::Follow { .. }
+            | Question::OwnMail { .. }
             | Question::ClockStep { .. } => control::execute(&self.rooms, request).await,
         }
     }

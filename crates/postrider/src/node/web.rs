@@ -94,6 +94,7 @@ pub(super) fn door(desk: access_admin::Desk, rooms: &crate::rooms::Rooms) -> Web
     Web::new(access_admin::WebParts {
         desk,
         operators: rooms.operators.clone(),
+        holders: rooms.holders.clone(),
         world: rooms.ledger.world().clone(),
         settings: rooms.settings.clone(),
     })

@@ -3,6 +3,7 @@
 
 mod corrupted;
 mod house;
+mod link;
 mod moving;
 mod offline;
 mod online;

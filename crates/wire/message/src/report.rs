@@ -52,6 +52,8 @@ pub struct Report {
     pub date: Time,
     /// The words for a person, lines ending in CRLF; `None` has them composed from the facts ([`Report::explain`]).
     pub text: Option<String>,
+    /// Where the sender can see how it stands from now on: a web address, told in the words for a person alone.
+    pub status_link: Option<String>,
     /// ENVID as the sender gave it, decoded.
     pub envelope_id: Option<String>,
     /// The server that reports, by its name.

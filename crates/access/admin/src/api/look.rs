@@ -188,6 +188,22 @@ pub(super) const ROUTES: &[Route] = &[
             },
         )
     },
+    // It opens the message's state to whoever gets the address, who needs no login then: more than a look.
+    Route {
+        right: Right::Act,
+        parameters: &[Parameter::path("id", "The id of a message or recipient.").form(Form::Id)],
+        ..get(
+            "/messages/{id}/link",
+            "link",
+            "The status link of a message: whoever has it sees, without a login, what its sender would be told of it.",
+            Gives::One(schema::link),
+            |asked| {
+                Ok(Question::Link {
+                    id: asked.parsed("id", "an id")?,
+                })
+            },
+        )
+    },
     get(
         "/totals",
         "totals",

@@ -55,6 +55,7 @@ of! {
     acted = Acted;
     domain = Domain;
     account = Account;
+    link = Link;
     alias = Alias;
     changed = Changed;
     health = Health;
@@ -112,6 +113,16 @@ struct Account {
     /// Octets its mailbox may hold.
     quota: Option<u64>,
     created_at: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "what is written by hand, described")]
+struct Link {
+    id: MessageId,
+    /// Below the root of the listener for HTTP.
+    path: String,
+    /// The whole address; null when no `web_address` is set.
+    address: Option<String>,
 }
 
 #[derive(JsonSchema)]

@@ -9,6 +9,7 @@ use path_ledger::{
 };
 
 use super::words::{Decided, Fact, Next, Probe, Reason, Rule, Verdict};
+use crate::senders::Told;
 
 const INTRODUCTION: &str = "# Words
 
@@ -41,6 +42,7 @@ pub(super) const VOCABULARIES: &[(&str, Vocabulary)] = &[
     ("Explanations: what comes next", Next::VOCABULARY),
     ("Explanations: rules", Rule::VOCABULARY),
     ("Explanations: steps", Decided::VOCABULARY),
+    ("What senders are told", Told::VOCABULARY),
     ("Selftest: stages", Probe::VOCABULARY),
     ("Selftest: verdicts", Verdict::VOCABULARY),
 ];

@@ -11,10 +11,10 @@ use wire_message::Time;
 
 use super::frame::{Frame, Tab, Visitor};
 use super::time::{Moment, octets, span};
-use super::{Refusal, html, rows};
+use super::{Refusal, html, one, rows};
 use crate::api::Problem;
 use crate::explain::Explanation;
-use crate::web::Web;
+use crate::web::{Web, Who};
 use crate::{Answer, Question};
 
 #[derive(Template)]
@@ -32,6 +32,15 @@ struct Page {
     reports: Vec<String>,
     recipients: Vec<Recipient>,
     events: Vec<Happened>,
+    /// For those who may give it away.
+    link: Option<Link>,
+}
+
+/// As [`Question::Link`] is answered.
+#[derive(Deserialize)]
+struct Link {
+    path: String,
+    address: Option<String>,
 }
 
 struct Fact {
@@ -116,12 +125,22 @@ pub(super) async fn page(
         query: story.id.to_string(),
     };
     let explained: Vec<Explained> = rows(&web, &who, explain).await?;
+    let link = link(&web, &who, story.id).await;
     let frame = Frame::around(&web, who, Tab::Messages).await;
     let explanations: Vec<Explanation> = explained
         .into_iter()
         .flat_map(|one| one.recipients)
         .collect();
-    Ok(html(&shown(story, &explanations, frame)))
+    let shown = shown(story, &explanations, frame);
+    Ok(html(&Page { link, ..shown }))
+}
+
+/// The status link; the page is shown without it when it cannot be made now.
+async fn link(web: &Web, who: &Who, id: MessageId) -> Option<Link> {
+    who.may(Right::Act).ok()?;
+    let link = one(web, who, Question::Link { id }).await;
+    link.inspect_err(|error| tracing::warn!(?error, "a status link cannot be made"))
+        .ok()
 }
 
 fn shown(story: Story, explanations: &[Explanation], frame: Frame) -> Page {
@@ -152,6 +171,7 @@ fn shown(story: Story, explanations: &[Explanation], frame: Frame) -> Page {
         body_kept: story.body_kept,
         cause: story.cause.map(|id| id.to_string()),
         reports: story.reports.iter().map(ToString::to_string).collect(),
+        link: None,
         frame,
     }
 }

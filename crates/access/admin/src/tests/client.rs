@@ -78,6 +78,9 @@ fn looks() -> Vec<Question> {
         Question::Body {
             id: ID.parse().unwrap(),
         },
+        Question::Link {
+            id: ID.parse().unwrap(),
+        },
         Question::MailList {
             address: text("jo@here.test"),
         },

@@ -41,6 +41,8 @@ async fn what_strangers_write_stays_text_on_every_page() {
         format!("/messages?state={hostile}"),
         format!("/messages/{hostile}"),
         format!("/login?next={hostile}"),
+        format!("/status/{hostile}"),
+        "/mine/login".to_owned(),
         format!("/{hostile}"),
     ] {
         pages.push((path.clone(), house.get(&who, &path).await.text));
@@ -67,6 +69,11 @@ async fn what_strangers_write_stays_text_on_every_page() {
         "login".to_owned(),
         house.form(&As::Nobody, "/login", &wrong).await.text,
     ));
+    let wrong = format!("login={hostile}&password=x");
+    pages.push((
+        "login of an account".to_owned(),
+        house.form(&As::Nobody, "/mine/login", &wrong).await.text,
+    ));
     for (path, page) in pages {
         let start = page.find("alert(1)").map_or(0, |at| at.saturating_sub(200));
         let around: String = page.chars().skip(start).take(400).collect();
@@ -84,6 +91,9 @@ async fn every_answer_keeps_others_out() {
         "/api/v1/queue",
         "/nothing",
         "/healthz",
+        "/status/x",
+        "/mine",
+        "/mine/login",
     ] {
         let seen = house.get(&who, path).await;
         let policy = seen.headers[header::CONTENT_SECURITY_POLICY]
@@ -97,6 +107,8 @@ async fn every_answer_keeps_others_out() {
             "{path}"
         );
         assert!(seen.headers.contains_key(header::CACHE_CONTROL), "{path}");
+        assert_eq!(seen.headers[header::REFERRER_POLICY], "no-referrer");
+        assert_eq!(seen.headers["x-robots-tag"], "noindex, nofollow");
     }
 }
 

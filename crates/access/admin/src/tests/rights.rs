@@ -227,6 +227,7 @@ async fn each_page_is_open_to_who_may_look_and_its_forms_to_who_may_act() {
                 );
                 let page = house.get(&who, &format!("/messages/{ID}")).await.text;
                 assert_eq!(page.contains("/source"), rights.contains(Right::Content));
+                assert_eq!(page.contains("/status/x"), rights.contains(Right::Act));
             }
         }
     }

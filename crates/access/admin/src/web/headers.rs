@@ -1,4 +1,4 @@
-//! What every answer says to browsers, whatever it is: nothing of others is loaded, nothing is framed, nothing is kept.
+//! What every answer says to browsers, whatever it is: nothing of others is loaded, nothing is framed, nothing is kept or listed.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -12,11 +12,12 @@ use super::door::{Way, Wire};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const FIXED: &[(HeaderName, &str)] = &[
+static FIXED: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
 ];
 
 /// A year: once seen encrypted, never in the clear again (RFC 6797).
@@ -29,7 +30,7 @@ pub(super) async fn layer(State(_web): State<Web>, request: Request, next: Next)
         .is_some_and(|way| way.wire == Wire::Encrypted);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    for (name, value) in FIXED {
+    for (name, value) in &FIXED {
         headers.insert(name.clone(), HeaderValue::from_static(value));
     }
     if encrypted {

@@ -161,12 +161,11 @@ async fn log_in(
 }
 
 /// The browser holds the token where no script can read it, and sends it with requests from our own pages only.
-fn set(wire: Wire, value: &str, rest: &str) -> HeaderValue {
+pub(super) fn set(wire: Wire, name: &str, value: &str, rest: &str) -> HeaderValue {
     let secure = match wire {
         Wire::Clear => "",
         Wire::Encrypted => "; Secure",
     };
-    let name = wire.cookie();
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{rest}");
     // Our own words and a token of letters and digits.
     HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static(""))
@@ -174,7 +173,7 @@ fn set(wire: Wire, value: &str, rest: &str) -> HeaderValue {
 
 fn begin(wire: Wire, token: &Token, next: &str) -> Response {
     let mut response = Redirect::to(next).into_response();
-    let cookie = set(wire, token.text(), "");
+    let cookie = set(wire, wire.cookie(), token.text(), "");
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     response
 }
@@ -199,7 +198,7 @@ pub(crate) async fn leave(
         })?;
     }
     let mut response = Redirect::to("/login").into_response();
-    let cookie = set(way.wire, "", "; Max-Age=0");
+    let cookie = set(way.wire, way.wire.cookie(), "", "; Max-Age=0");
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }

@@ -14,6 +14,9 @@ use crate::{Answer, Mover, Question, Request};
 const SESSION_ENCRYPTED: &str = "__Host-postrider";
 /// The same without TLS: on this machine only.
 const SESSION_CLEAR: &str = "postrider";
+/// The same for account holders, who are other people: one browser may hold both.
+const OWN_ENCRYPTED: &str = "__Host-postrider-mine";
+const OWN_CLEAR: &str = "postrider-mine";
 
 /// Somebody who may ask.
 #[derive(Debug, Clone)]
@@ -42,6 +45,13 @@ impl Wire {
         match self {
             Wire::Clear => SESSION_CLEAR,
             Wire::Encrypted => SESSION_ENCRYPTED,
+        }
+    }
+
+    pub(super) const fn own_cookie(self) -> &'static str {
+        match self {
+            Wire::Clear => OWN_CLEAR,
+            Wire::Encrypted => OWN_ENCRYPTED,
         }
     }
 }
@@ -112,7 +122,7 @@ fn word_of(token: &str) -> String {
 }
 
 /// A cookie's value (RFC 6265 s5.4).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).into_iter();
     let pairs = all
         .filter_map(|value| value.to_str().ok())
@@ -129,7 +139,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then_some(token.trim())
 }
 
-fn way(parts: &Parts) -> Way {
+pub(super) fn way(parts: &Parts) -> Way {
     let found = parts.extensions.get::<Way>().copied();
     found.unwrap_or(Way {
         peer: None,

@@ -4,6 +4,7 @@ use ground_store::{Query, Sql};
 use wire_message::{Address, DomainName};
 
 use super::{Change, Plan, home, quota_value, text};
+use crate::holder::END_OF_ADDRESS;
 use crate::{Directory, DirectoryError};
 
 /// The number is the version that this change moved to: it rises for ever, so that the number of a removed account never
@@ -52,8 +53,11 @@ pub(super) fn remove(address: &Address) -> Plan {
     Plan::new().exactly_one(REMOVE, vec![text(address.key())])
 }
 
+/// Whoever logged in with the old one has to log in anew.
 pub(super) fn set_password(address: &Address, hash: String) -> Plan {
-    Plan::new().exactly_one(SET_PASSWORD, vec![text(address.key()), text(hash)])
+    Plan::new()
+        .exactly_one(SET_PASSWORD, vec![text(address.key()), text(hash)])
+        .and(END_OF_ADDRESS, vec![text(address.key())])
 }
 
 pub(super) fn set_quota(address: &Address, quota: Option<u64>) -> Plan {

@@ -19,7 +19,7 @@ pub const API_TOKEN_PREFIX: &str = "prt_";
 pub struct Token(String);
 
 impl Token {
-    pub(super) fn new(prefix: &str, chance: &Chance) -> Result<Self, DirectoryError> {
+    pub(crate) fn new(prefix: &str, chance: &Chance) -> Result<Self, DirectoryError> {
         let secret = chance.secret::<32>();
         let secret = secret.map_err(|error| DirectoryError::NoChance(error.to_string()))?;
         Ok(Self(format!("{prefix}{}", BASE64URL_NOPAD.encode(&secret))))
@@ -31,13 +31,13 @@ impl Token {
         &self.0
     }
 
-    pub(super) fn hash(&self) -> Value {
+    pub(crate) fn hash(&self) -> Value {
         hash(&self.0)
     }
 }
 
 /// What the store knows a token by.
-pub(super) fn hash(token: &str) -> Value {
+pub(crate) fn hash(token: &str) -> Value {
     digest(&SHA256, token.as_bytes()).as_ref().to_vec().into()
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::form::{quoted, written_as_text};
 use crate::problem::Fault;
 
-/// Where something is posted.
+/// Where something is posted, or this server's own pages are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebAddress {
     /// Whether the connection is secured.
@@ -44,6 +44,16 @@ impl WebAddress {
             true => host,
             false => format!("{host}:{}", self.port),
         }
+    }
+
+    /// The address of another `path`, which begins with a slash, at the same host.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        let scheme = match self.secured {
+            Secured::Plain => "http",
+            Secured::Tls => "https",
+        };
+        format!("{scheme}://{}{path}", self.authority())
     }
 }
 
@@ -91,11 +101,7 @@ impl FromStr for WebAddress {
 
 impl fmt::Display for WebAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.secured {
-            Secured::Plain => "http",
-            Secured::Tls => "https",
-        };
-        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+        f.write_str(&self.at(&self.path))
     }
 }
 
@@ -125,6 +131,8 @@ mod tests {
             assert_eq!(got, (host, port, path));
             assert_eq!(address.to_string().parse::<WebAddress>().unwrap(), address);
         }
+        let address: WebAddress = "https://[::1]:81/hook".parse().unwrap();
+        assert_eq!(address.at("/status/x"), "https://[::1]:81/status/x");
         for text in [
             "ftp://a/",
             "http://",

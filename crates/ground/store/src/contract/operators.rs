@@ -1,4 +1,4 @@
-//! What the database itself keeps about operators and tokens, whoever writes.
+//! What the database itself keeps about operators, tokens, sessions and secrets, whoever writes.
 
 use std::sync::Arc;
 
@@ -87,5 +87,33 @@ pub(super) async fn an_operator_is_well_named_and_takes_its_sessions_along(
         one_int(&store, "SELECT count(*) FROM web_session").await?,
         0
     );
+    Ok(())
+}
+
+pub(super) async fn an_account_takes_its_sessions_along_and_a_secret_is_made_once(
+    place: Arc<dyn Place>,
+) -> Result<(), StoreError> {
+    let store = place.open().await?;
+    const ACCOUNT: Sql = Sql::new(
+        "INSERT INTO account (id, address, password, quota, created_at) VALUES (7, 'jo@here.test', '', NULL, 1)",
+    );
+    const SESSION: Sql = Sql::new(
+        "INSERT INTO account_session (token_hash, account, created_at, seen_at, expires_at, peer, agent)
+         VALUES ($1, 7, 1, 1, 2, '192.0.2.1', '')",
+    );
+    const SECRET: Sql =
+        Sql::new("INSERT INTO store_secret (name, octets, made_at) VALUES ('status link', $1, 1)");
+    let of = |sql, octets| unit_of(sql, vec![hash(octets)]);
+    assert_refused(&store, of(SESSION, 32), "a session of nobody").await;
+    store.write(unit_of(ACCOUNT, Vec::new())).await?;
+    assert_refused(&store, of(SESSION, 31), "a short hash").await;
+    store.write(of(SESSION, 32)).await?;
+    const REMOVE: Sql = Sql::new("DELETE FROM account WHERE id = 7");
+    store.write(unit_of(REMOVE, Vec::new())).await?;
+    let left = "SELECT count(*) FROM account_session";
+    assert_eq!(one_int(&store, left).await?, 0);
+    assert_refused(&store, of(SECRET, 16), "a short secret").await;
+    store.write(of(SECRET, 32)).await?;
+    assert_refused(&store, of(SECRET, 32), "a second secret").await;
     Ok(())
 }

@@ -131,7 +131,9 @@ fn surroundings(now: i64) -> Unit {
         "INSERT INTO web_session (token_hash, operator, created_at, seen_at, expires_at, peer, agent) \
          VALUES ($1, 'jo', 1, 1, 2, '192.0.2.1', 'curl')",
     );
-    for sql in [TOKEN, SESSION] {
+    const SECRET: Sql =
+        Sql::new("INSERT INTO store_secret (name, octets, made_at) VALUES ('status link', $1, 1)");
+    for sql in [TOKEN, SESSION, SECRET] {
         unit.write(sql, vec![vec![0xC3_u8; 32].into()]);
     }
     const NODE: Sql = Sql::new(
@@ -190,6 +192,11 @@ fn surroundings(now: i64) -> Unit {
         );
         unit.write(FOLDER, vec![account.into()]);
     }
+    const LOGGED_IN: Sql = Sql::new(
+        "INSERT INTO account_session (token_hash, account, created_at, seen_at, expires_at, peer, agent) \
+         VALUES ($1, 1, 1, 1, 2, '192.0.2.1', 'curl')",
+    );
+    unit.write(LOGGED_IN, vec![vec![0xC4_u8; 32].into()]);
     for segment in 1..=SEGMENTS {
         unit.write(SEGMENT, vec![segment.into(), 0.into(), i64::MAX.into()]);
     }

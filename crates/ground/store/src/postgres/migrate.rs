@@ -8,7 +8,7 @@ use crate::migration::{self, Applied, Step};
 use crate::{StoreError, Value};
 
 /// In order, without gaps. A step that a release has shipped is never changed again.
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         number: 1,
         name: "ledger",
@@ -28,6 +28,11 @@ const STEPS: [Step; 4] = [
         number: 4,
         name: "views",
         text: include_str!("../../schema/postgres/004_views.sql"),
+    },
+    Step {
+        number: 5,
+        name: "senders",
+        text: include_str!("../../schema/postgres/005_senders.sql"),
     },
 ];
 

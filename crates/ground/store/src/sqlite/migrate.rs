@@ -5,7 +5,7 @@ use crate::StoreError;
 use crate::migration::{self, Applied, Step};
 
 /// In order, without gaps. A step that a release has shipped is never changed again.
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         number: 1,
         name: "ledger",
@@ -20,6 +20,11 @@ const STEPS: [Step; 3] = [
         number: 3,
         name: "transfer",
         text: include_str!("../../schema/sqlite/003_transfer.sql"),
+    },
+    Step {
+        number: 4,
+        name: "senders",
+        text: include_str!("../../schema/sqlite/004_senders.sql"),
     },
 ];
 

@@ -85,7 +85,7 @@ pub(crate) const RECIPIENT: Table = table(
 );
 
 /// In the order of copying: what is referred to comes before what refers to it.
-pub(crate) const TABLES: [Table; 18] = [
+pub(crate) const TABLES: [Table; 19] = [
     BODY,
     table(
         "message",
@@ -251,10 +251,15 @@ pub(crate) const TABLES: [Table; 18] = [
             "message",
         ],
     ),
+    // Links that were given away are good in the copy, too.
+    Table {
+        octets: &["octets"],
+        ..table("store_secret", 1, &["name", "octets", "made_at"])
+    },
 ];
 
 /// What does not move as rows, and why.
-pub(crate) const LEFT: [(&str, &str); 13] = [
+pub(crate) const LEFT: [(&str, &str); 14] = [
     ("tally", "counted by the target as recipients are born"),
     ("tally_kept", "PostgreSQL's half of it"),
     ("tally_change", "PostgreSQL's other half"),
@@ -274,6 +279,7 @@ pub(crate) const LEFT: [(&str, &str); 13] = [
         "web_session",
         "who is logged in to one store is not logged in to its copy; operators log in anew",
     ),
+    ("account_session", "likewise of accounts"),
     ("migration", "the schema's own"),
     ("store", "each store is itself"),
     ("transfer", "what this is about"),

@@ -134,7 +134,8 @@ const BY_A_PERSON: EnhancedStatus = EnhancedStatus::new(Class::Permanent, 7, 1);
 /// The reports to the senders, one for each message.
 async fn returns(rooms: &Rooms, preview: &Preview, reason: &str) -> Result<Vec<Return>, Answer> {
     let settings = rooms.settings.borrow().clone();
-    let reporter = Reporter::new(&settings).map_err(Answer::asker)?;
+    let reporter = Reporter::with_links(&rooms.ledger, &settings).await;
+    let reporter = reporter.map_err(Answer::asker)?;
     let mut by_message: BTreeMap<MessageId, Vec<DueRow>> = BTreeMap::new();
     for row in &preview.rows {
         if let Some(row) = rooms

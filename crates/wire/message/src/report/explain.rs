@@ -23,6 +23,10 @@ pub(super) fn explain(report: &Report) -> String {
         text.line("");
         about_recipient(outcome, &mut text);
     }
+    if let Some(link) = &report.status_link {
+        text.line("");
+        text.line(&format!("See where it is: {}", clean(link)));
+    }
     text.line("");
     text.line("The details for programs and the returned message follow.");
     text.lines

@@ -42,6 +42,7 @@ pub(super) fn parse(message: &[u8]) -> Result<Report, ReportError> {
         message_id: id.trim_matches(['<', '>']).to_owned(),
         date: head.date().ok_or(ReportError::Missing("Date"))?,
         text: Some(words(text)),
+        status_link: None,
         envelope_id: about.envelope_id,
         reporting_mta: about.reporting_mta,
         received_from_mta: about.received_from_mta,

@@ -39,6 +39,7 @@ fn report(outcome: Outcome, original: Original) -> Report {
         message_id: "r1@mx.example".to_owned(),
         date: Time::from_millis(1_795_426_200_000),
         text: None,
+        status_link: None,
         envelope_id: Some("env 1".to_owned()),
         reporting_mta: "mx.example".to_owned(),
         received_from_mta: Some("a.example".to_owned()),
@@ -68,6 +69,21 @@ fn check(report: &Report, status: &str, original: &str, eight_bit: bool, smtputf
             "{media} in {text}"
         );
     }
+}
+
+/// It is for the person alone: no field for programs has it, and a report without it says nothing of links.
+#[test]
+fn a_link_to_the_status_stands_on_a_line_of_its_own() {
+    let without = report(failed("jo@b.example"), Original::headers(ORIGINAL));
+    assert!(!without.explain().contains("See where"));
+    let link = "https://mail.example/status/AQ-_";
+    let with = Report {
+        status_link: Some(link.to_owned()),
+        ..without.clone()
+    };
+    let line = format!("\r\n\r\nSee where it is: {link}\r\n\r\n");
+    assert!(with.explain().contains(&line), "{}", with.explain());
+    assert_eq!(text_of(&with).matches(link).count(), 1);
 }
 
 #[test]
@@ -429,6 +445,7 @@ fn any_report() -> impl Strategy<Value = Report> {
                 message_id: "id@mx.example".to_owned(),
                 date,
                 text,
+                status_link: None,
                 received_from_mta: envelope_id.clone(),
                 envelope_id,
                 reporting_mta,
