@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::driver::{Browser, Scheme};
 use super::house::House;
-use super::scene::Scene;
+use super::scene::{PASSWORD, Scene};
 
 /// Where pictures go, to be looked at.
 fn pictures() -> PathBuf {
@@ -330,4 +330,52 @@ fn all_that_match_are_selected_beyond_the_page() {
         .house
         .json(&["queue", "list", "--domain", "many.test"]);
     assert_eq!(left.len(), 0);
+}
+
+#[test]
+fn senders_see_where_their_mail_is_and_nobody_elses() {
+    let scene = Scene::open();
+    scene.submit("gil@grey.test", "From bob himself");
+    let waits = ["queue", "list", "--reply-contains", "greylisted"];
+    scene.house.until(&waits, |rows| rows.len() == 2);
+    let browser = &scene.browser;
+    browser.go(&format!("{}/mine", scene.site));
+    browser.fill("#login", "bob@example.test");
+    browser.fill("#password", "wrong");
+    browser.click("Log in");
+    browser.until("password");
+    browser.fill("#login", "bob@example.test");
+    browser.fill("#password", PASSWORD);
+    browser.click("Log in");
+    let told = browser.until("From bob himself");
+    assert!(told.contains("gil@grey.test"), "{told}");
+    // What came under bob's name without his login is not shown as his; and no way, hop or alarm of ours.
+    for ours in ["Held one", "Delivered one", "via:grey", "Queues"] {
+        assert!(!told.contains(ours), "{ours}: {told}");
+    }
+    for (width, device) in [(1440, "desk"), (390, "phone")] {
+        for (scheme, time) in [(Scheme::Light, "day"), (Scheme::Dark, "night")] {
+            browser.look(width, scheme);
+            browser.picture(&pictures().join(format!("mine-{device}-{time}.png")));
+        }
+    }
+    browser.click("Log out");
+    browser.go(&format!("{}/mine", scene.site));
+    browser.until("With the address and password that you send mail with");
+
+    // The link of one message needs no login, and shows that message.
+    let id = scene.house.json(&waits)[0]["id"].clone();
+    let link = scene.house.ok(&["link", id.as_str().unwrap()]);
+    browser.go(&format!("{}{}", scene.site, link.trim()));
+    let told = browser.until("Where the message is");
+    assert!(
+        told.contains("gil@grey.test") && !told.contains("via:grey"),
+        "{told}"
+    );
+    for (width, device) in [(1440, "desk"), (390, "phone")] {
+        for (scheme, time) in [(Scheme::Light, "day"), (Scheme::Dark, "night")] {
+            browser.look(width, scheme);
+            browser.picture(&pictures().join(format!("status-{device}-{time}.png")));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 
 use super::driver::Browser;
 use super::house::{House, Served};
@@ -14,6 +15,7 @@ pub struct Scene {
     _served: Served,
     pub browser: Browser,
     pub site: String,
+    submission: SocketAddr,
 }
 
 fn configuration(grey: SocketAddr) -> String {
@@ -22,6 +24,10 @@ fn configuration(grey: SocketAddr) -> String {
 [[listener]]
 name = "mx"
 protocol = "smtp"
+address = "127.0.0.1:0"
+[[listener]]
+name = "submission"
+protocol = "submission"
 address = "127.0.0.1:0"
 [[listener]]
 name = "web"
@@ -58,12 +64,14 @@ impl Scene {
         send(&house, "dan@torn.test", "Torn on the disk");
         house.sql("UPDATE recipient SET address = 'torn' WHERE address = 'dan@torn.test'");
         let mut served = house.serve(&["serve"]);
+        let (_, submission) = served.listening("submission");
         let (_, web) = served.listening("web");
         let scene = Self {
             house,
             _served: served,
             browser: Browser::start(),
             site: format!("http://{web}"),
+            submission,
         };
         scene.mail();
         scene
@@ -93,6 +101,23 @@ impl Scene {
         house.until(&greylisted, |rows| rows.len() == 1);
         let damaged = ["queue", "list", "--reason-contains", "damaged"];
         house.until(&damaged, |rows| rows.len() == 1);
+    }
+
+    /// A message that bob sends with his login, as mail programs do.
+    pub fn submit(&self, to: &str, subject: &str) {
+        let message = self.house.folder.path().join("message.eml");
+        let text = format!("From: bob@example.test\r\nSubject: {subject}\r\n\r\nhi\r\n");
+        std::fs::write(&message, text).unwrap();
+        let login = format!("bob@example.test:{PASSWORD}");
+        let sent = Command::new("curl")
+            .args(["--silent", "--show-error", "--ssl-reqd", "--insecure"])
+            .args(["--user", &login, &format!("smtp://{}", self.submission)])
+            .args(["--mail-from", "bob@example.test", "--mail-rcpt", to])
+            .arg("--upload-file")
+            .arg(&message)
+            .output()
+            .unwrap();
+        assert!(sent.status.success(), "{sent:?}");
     }
 
     pub fn log_in(&self, name: &str) {

@@ -124,7 +124,9 @@ async fn first_line(path: &Path, world: &World) -> Result<String, Astray> {
         file.read_at(0, PASSWORD_FILE_MAX).await
     };
     let unreadable = |why: &str| {
-        let text = format!("the password file {} cannot be used: {why}", path.display());
+        // The reply stands in notices to senders, who need not know where it lies.
+        tracing::warn!(file = %path.display(), why, "a password file cannot be used; mail for its connector waits");
+        let text = format!("the connector's password_file cannot be used: {why}");
         Astray::ForNow {
             reply: Reply::new(451, EnhancedStatus::new(Class::Temporary, 3, 5), &text),
             ours: true,

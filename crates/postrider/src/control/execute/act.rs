@@ -73,7 +73,7 @@ async fn part_by_part(
     status: &Status,
 ) -> Result<ActResult, Answer> {
     let mut all = ActResult::default();
-    for rows in parts(rows) {
+    for rows in parts(rows, |row| row.id) {
         let part = Preview {
             count: rows.len() as u64,
             more: false,
@@ -90,14 +90,14 @@ async fn part_by_part(
     Ok(all)
 }
 
-/// Rows by [`PART`]s, none of which parts the recipients of a message: one report tells of all of them.
-fn parts(mut rows: Vec<PreviewRow>) -> Vec<Vec<PreviewRow>> {
+/// Recipients by [`PART`]s, none of which parts those of a message: one report tells of all of them.
+pub(super) fn parts<T: Clone>(mut rows: Vec<T>, message: fn(&T) -> MessageId) -> Vec<Vec<T>> {
     if rows.len() <= PART {
         return vec![rows];
     }
-    rows.sort_by_key(|row| row.id);
-    let mut parts: Vec<Vec<PreviewRow>> = Vec::new();
-    for of_one in rows.chunk_by(|a, b| a.id == b.id) {
+    rows.sort_by_key(message);
+    let mut parts: Vec<Vec<T>> = Vec::new();
+    for of_one in rows.chunk_by(|a, b| message(a) == message(b)) {
         match parts.last_mut() {
             Some(part) if part.len() + of_one.len() <= PART => part.extend_from_slice(of_one),
             Some(_) | None => parts.push(of_one.to_vec()),
@@ -226,7 +226,7 @@ mod tests {
             (PART * 3, PART + 500, vec![PART + 500, PART + 500]),
         ] {
             let rows: Vec<PreviewRow> = (0..count).map(|n| row(n, each)).collect();
-            let parts = parts(rows.clone());
+            let parts = parts(rows.clone(), |row| row.id);
             let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
             assert_eq!(sizes, expected);
             let key = |row: &PreviewRow| row.recipient_id;

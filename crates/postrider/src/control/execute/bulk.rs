@@ -12,12 +12,12 @@ use path_ledger::{Filter, IDS_MAX, MessageId, Preview, PreviewRow, RecipientId, 
 use tokio::task::JoinSet;
 use wire_message::Time;
 
-use super::act::{Wish, act_of};
+use super::act::{Wish, act_of, parts};
 use super::{Answered, hop, ledger, one};
 use crate::control::{ActState, ActStatus, Answer, Group, Previewed, Verb};
 use crate::rooms::Rooms;
 
-/// Recipients of one preview: some megabytes.
+/// Recipients of one preview: some dozen megabytes.
 const PREVIEW_MAX: usize = 1_000_000;
 
 /// Previews that are kept; the oldest is forgotten first.
@@ -31,9 +31,6 @@ const ACTS_AT_ONCE: usize = 4;
 
 /// Rows shown of a preview.
 const ROWS_SHOWN: usize = 100;
-
-/// Recipients of one part: read in one query, and composed reports of so many are in memory.
-const PART: usize = IDS_MAX;
 
 /// What is kept for acts on many.
 #[derive(Debug, Default)]
@@ -53,7 +50,15 @@ struct Kept {
 struct Wanted {
     name: String,
     filter: String,
-    rows: Vec<(RecipientId, State)>,
+    rows: Vec<Shown>,
+}
+
+/// A recipient as a preview showed it.
+#[derive(Debug, Clone)]
+struct Shown {
+    message: MessageId,
+    recipient: RecipientId,
+    state: State,
 }
 
 impl Acts {
@@ -189,7 +194,11 @@ pub(super) async fn preview(rooms: &Rooms, filter: &Filter) -> Answered {
         let last = found.rows.last().map(|row| row.recipient_id);
         for row in found.rows {
             *groups.entry((row.state, row.next_hop.clone())).or_default() += 1;
-            rows.push((row.recipient_id, row.state));
+            rows.push(Shown {
+                message: row.id,
+                recipient: row.recipient_id,
+                state: row.state,
+            });
             if shown.len() < ROWS_SHOWN {
                 shown.push(row);
             }
@@ -323,25 +332,39 @@ impl Run {
     }
 
     async fn part_by_part(&self) -> Result<(), Answer> {
-        for part in self.wanted.rows.chunks(PART) {
-            self.treat(part).await?;
+        for part in parts(self.wanted.rows.clone(), |shown| shown.message) {
+            self.treat(&part).await?;
         }
         Ok(())
     }
 
-    async fn treat(&self, part: &[(RecipientId, State)]) -> Result<(), Answer> {
+    /// Those of a part that are as they were shown.
+    async fn as_shown(
+        &self,
+        shown: &BTreeMap<RecipientId, State>,
+    ) -> Result<Vec<PreviewRow>, Answer> {
+        let ids: Vec<_> = shown
+            .keys()
+            .map(|id| MessageId::from_key(id.key()))
+            .collect();
+        let mut rows = Vec::with_capacity(shown.len());
+        for ids in ids.chunks(IDS_MAX) {
+            let filter = Filter {
+                ids: ids.to_vec(),
+                ..Filter::default()
+            };
+            let found = self.rooms.ledger.preview(&filter).await.map_err(ledger)?;
+            let as_shown = |row: &PreviewRow| shown.get(&row.recipient_id) == Some(&row.state);
+            rows.extend(found.rows.into_iter().filter(as_shown));
+        }
+        Ok(rows)
+    }
+
+    async fn treat(&self, part: &[Shown]) -> Result<(), Answer> {
         let book = &self.rooms.ledger;
-        let shown: BTreeMap<RecipientId, State> = part.iter().copied().collect();
-        let filter = Filter {
-            ids: part
-                .iter()
-                .map(|(id, _)| MessageId::from_key(id.key()))
-                .collect(),
-            ..Filter::default()
-        };
-        let found = book.preview(&filter).await.map_err(ledger)?;
-        let as_shown = |row: &PreviewRow| shown.get(&row.recipient_id) == Some(&row.state);
-        let rows: Vec<PreviewRow> = found.rows.into_iter().filter(as_shown).collect();
+        let shown: BTreeMap<RecipientId, State> =
+            part.iter().map(|one| (one.recipient, one.state)).collect();
+        let rows = self.as_shown(&shown).await?;
         let still: std::collections::BTreeSet<RecipientId> =
             rows.iter().map(|row| row.recipient_id).collect();
         let mut escaped: Vec<RecipientId> = shown
