@@ -229,6 +229,29 @@ fn the_pages_can_be_read_without_a_script_and_go_on_with_one() {
         "Subject: One more\n\nhi\n",
     );
     browser.until("accepted 6 =");
+    // So do the lists; what somebody is about to act on stays under his hands.
+    browser.go(&format!("{}/messages", scene.site));
+    browser.until("fay@far.test");
+    scene.submit("ivy@far.test", "While one looks");
+    browser.until("ivy@far.test");
+    browser.run("document.querySelector('input[name=recipient]').click()");
+    scene.submit("joe@far.test", "While one ticks");
+    let waits = ["queue", "list", "--recipient", "joe@far.test"];
+    scene.house.until(&waits, |rows| rows.len() == 1);
+    let ticked = "return document.querySelectorAll('input[name=recipient]:checked').length";
+    assert_eq!(browser.run(ticked), 1);
+    browser.run(
+        "document.querySelector('input[name=recipient]').click(); document.activeElement.blur()",
+    );
+    browser.until("joe@far.test");
+    assert_eq!(
+        browser.run("return document.querySelector('#tick-all').hidden"),
+        false
+    );
+    browser.go(&format!("{}/queues", scene.site));
+    browser.until("via:grey");
+    scene.submit("kim@else.test", "Another hop");
+    browser.until("mx:else.test");
     browser.without_scripts();
     for (_, path, words) in PAGES {
         browser.go(&format!("{}{path}", scene.site));

@@ -6,6 +6,7 @@ function replace(place, html) {
   const inside = focused && place.contains(focused) ? focused.getAttribute("href") : null;
   const open = new Set([...place.querySelectorAll("details[open] > summary")].map((one) => one.textContent));
   place.innerHTML = html;
+  offerTicks(place);
   for (const summary of place.querySelectorAll("details > summary")) {
     if (open.has(summary.textContent)) summary.parentElement.open = true;
   }
@@ -14,21 +15,32 @@ function replace(place, html) {
   }
 }
 
+/** Whether somebody is about to act there: what they are at must not move under their hands. */
+function isInUse(place) {
+  const focused = document.activeElement;
+  if (focused && place.contains(focused) && focused.matches("input, select, textarea, button")) return true;
+  if (place.querySelector("input:checked, details[open] form")) return true;
+  const fields = [...place.querySelectorAll("select, input:not([type=hidden], [type=checkbox])")];
+  return fields.some((one) => (one.matches("select") ? one.selectedIndex > 0 : one.value !== one.defaultValue));
+}
+
+/** A box that ticks all is of use with a script only. */
+function offerTicks(place) {
+  for (const box of place.querySelectorAll("[data-tick]")) box.hidden = false;
+}
+
 for (const place of document.querySelectorAll("[data-live]")) {
   const events = new EventSource(place.dataset.live);
   events.addEventListener("page", (event) => {
     place.classList.remove("stale");
-    replace(place, event.data);
+    if (!isInUse(place)) replace(place, event.data);
   });
   events.addEventListener("error", () => place.classList.add("stale"));
   addEventListener("pagehide", () => events.close());
 }
 
-for (const box of document.querySelectorAll("[data-tick]")) {
-  box.hidden = false;
-  box.addEventListener("change", () => {
-    for (const one of box.form.elements[box.dataset.tick]?.forEach ? box.form.elements[box.dataset.tick] : [box.form.elements[box.dataset.tick]]) {
-      if (one) one.checked = box.checked;
-    }
-  });
-}
+offerTicks(document);
+document.addEventListener("change", ({ target: box }) => {
+  if (!box.matches("[data-tick]")) return;
+  for (const one of box.form.querySelectorAll(`[name="${box.dataset.tick}"]`)) one.checked = box.checked;
+});

@@ -161,6 +161,7 @@ fn write(question: &Question) -> Written {
         Question::Explain { query } => Written::of("explain").with("query", query),
         Question::Totals => Written::of("totals"),
         Question::Ages => Written::of("ages"),
+        Question::Times => Written::of("times"),
         Question::Flows => Written::of("flows"),
         Question::Events { filter } => events(filter),
         Question::Audit => Written::of("audit"),

@@ -25,7 +25,7 @@ mod web;
 
 pub use bulk::{ActState, ActStatus, ESCAPEES_NAMED, Group, Previewed};
 pub use connectors::{ConnectorLine, RouteFound, connectors, route};
-pub use live::PACE_PULSE;
+pub use live::{PACE_PULSE, TimesLine};
 pub use request::{
     Answer, DirectoryChange, DirectoryView, Mover, OperatorChange, OperatorView, Password,
     Question, Request, Verb,

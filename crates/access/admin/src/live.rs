@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ground_world::supervise::Pulse;
-use path_ledger::Totals;
+use path_ledger::{State, Totals};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::web::Web;
@@ -43,17 +45,29 @@ pub(crate) struct Rates {
     pub(crate) ended: f64,
 }
 
+/// How long recipients took from acceptance to this final state, as this node has counted it since it started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TimesLine {
+    /// What they became.
+    pub state: State,
+    /// The longest time of each class but the last, in seconds.
+    pub bounds: Vec<f64>,
+    /// How many of each class.
+    pub recipients: Vec<u64>,
+}
+
 #[derive(Debug, Clone)]
 struct Sample {
     at: Instant,
     totals: Totals,
+    times: Vec<TimesLine>,
 }
 
 #[derive(Debug, Default)]
 struct Samples {
     recent: VecDeque<Sample>,
     point: Option<Sample>,
-    hour: VecDeque<Rates>,
+    hour: VecDeque<(Rates, Vec<TimesLine>)>,
 }
 
 /// The samples of this node.
@@ -97,11 +111,12 @@ impl Pace {
         match whole {
             None => samples.point = Some(sample.clone()),
             Some(Some(rates)) => {
-                samples.hour.push_back(rates);
+                let since = samples.point.replace(sample.clone());
+                let times = since.map_or_else(Vec::new, |since| since.times);
+                samples.hour.push_back((rates, times));
                 if samples.hour.len() > POINTS {
                     samples.hour.pop_front();
                 }
-                samples.point = Some(sample.clone());
             }
             Some(None) => {}
         }
@@ -124,11 +139,33 @@ impl Pace {
     /// Of the last hour, oldest first.
     pub(crate) fn history(&self) -> Vec<Rates> {
         let samples = self.samples();
-        let mut points: Vec<Rates> = samples.hour.iter().copied().collect();
+        let mut points: Vec<Rates> = samples.hour.iter().map(|(rates, _)| *rates).collect();
         if let (Some(first), Some(last)) = (&samples.point, samples.recent.back()) {
             points.push(Rates::between(first, last));
         }
         points
+    }
+
+    /// How long those took that ended in the last hour.
+    pub(crate) fn times(&self) -> Vec<TimesLine> {
+        let samples = self.samples();
+        let first = samples.hour.front().map(|(_, times)| times);
+        let first = first.or_else(|| samples.point.as_ref().map(|point| &point.times));
+        let (Some(first), Some(last)) = (first, samples.recent.back()) else {
+            return Vec::new();
+        };
+        let since = |line: &TimesLine| {
+            let before = first.iter().find(|before| before.state == line.state);
+            let before = before.map_or(&[][..], |before| &before.recipients);
+            let counts = line.recipients.iter().enumerate();
+            TimesLine {
+                recipients: counts
+                    .map(|(class, n)| n.saturating_sub(before.get(class).copied().unwrap_or(0)))
+                    .collect(),
+                ..line.clone()
+            }
+        };
+        last.times.iter().map(since).collect()
     }
 }
 
@@ -142,19 +179,29 @@ impl Web {
                 clock.sleep(CLOSED).await;
                 continue;
             }
-            let request = Request {
-                by: "pace".to_owned(),
-                question: Question::Totals,
-                content: bytes::Bytes::new(),
-            };
-            if let Answer::One { fact } = self.ask(request).await
-                && let Ok(totals) = serde_json::from_value(fact)
-            {
+            if let Some((totals, times)) = self.read_pace().await {
                 let at = clock.instant();
-                self.pace().add(Sample { at, totals });
+                self.pace().add(Sample { at, totals, times });
             }
             clock.sleep(INTERVAL).await;
         }
+    }
+
+    async fn read_pace(&self) -> Option<(Totals, Vec<TimesLine>)> {
+        let request = |question| Request {
+            by: "pace".to_owned(),
+            question,
+            content: bytes::Bytes::new(),
+        };
+        let Answer::One { fact } = self.ask(request(Question::Totals)).await else {
+            return None;
+        };
+        let Answer::Rows { rows } = self.ask(request(Question::Times)).await else {
+            return None;
+        };
+        let times = rows.into_iter().map(serde_json::from_value);
+        let times: Result<_, _> = times.collect();
+        Some((serde_json::from_value(fact).ok()?, times.ok()?))
     }
 }
 
@@ -173,12 +220,18 @@ mod tests {
                 ..Totals::default()
             };
             let at = start + Duration::from_secs(second);
-            pace.add(Sample { at, totals });
+            let times = vec![TimesLine {
+                state: State::Delivered,
+                bounds: vec![1.0],
+                recipients: vec![second * 3, second],
+            }];
+            pace.add(Sample { at, totals, times });
         }
         let rates = pace.rates();
         assert!((rates.accepted - 10.0).abs() < 1e-9, "{rates:?}");
         assert!((rates.ended - 4.0).abs() < 1e-9, "{rates:?}");
         // Two whole points, and the one that is being made.
         assert_eq!(pace.history().len(), 3);
+        assert_eq!(pace.times()[0].recipients, [89 * 3, 89]);
     }
 }

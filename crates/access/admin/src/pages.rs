@@ -58,6 +58,8 @@ pub(crate) fn router() -> Router<Web> {
         .route("/acts", post(act::begin))
         .route("/acts/{act}", get(act::page))
         .route("/live/now", get(live::now))
+        .route("/live/queues", get(live::queues))
+        .route("/live/list/{shelf}", get(live::list))
         .route("/live/acts/{act}", get(live::act))
         .route("/events", get(events::page))
         .route("/directory", get(directory::page).post(directory::change))

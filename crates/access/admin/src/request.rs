@@ -50,6 +50,8 @@ pub enum Question {
     Ages,
     /// What came and went in the last seconds, by next hop.
     Flows,
+    /// How long recipients took to their end, as this node has counted it.
+    Times,
     /// A page of what happened, newest first.
     Events {
         /// Which ones.

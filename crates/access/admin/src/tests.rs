@@ -277,6 +277,9 @@ fn answer(question: &Question) -> Answer {
         Question::Ages => rows(vec![
             json!({ "next_hop": HOSTILE, "recipients": 3, "by_age": [3, 0, 0, 0, 0, 0, 0, 0, 0] }),
         ]),
+        Question::Times => rows(vec![
+            json!({ "state": "delivered", "bounds": [0.01, 90.0], "recipients": [3, 2, 1] }),
+        ]),
         Question::Flows => rows(vec![
             json!({ "next_hop": HOSTILE, "arrived": 30, "ended": 5, "seconds": 10 }),
         ]),

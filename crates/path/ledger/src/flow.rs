@@ -13,7 +13,7 @@ use crate::{Ledger, LedgerError};
 mod tests;
 
 /// How far back is counted: each recipient of these seconds is looked at.
-pub const FLOW_SPAN: Duration = Duration::from_secs(10);
+pub const FLOW_SPAN: Duration = Duration::from_secs(5);
 
 /// What came and went for one next hop in the last [`FLOW_SPAN`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -14,10 +14,11 @@ mod watch;
 
 use std::time::Duration;
 
+use access_admin::TimesLine;
 use access_admin::senders;
-use ground_store::StoreError;
+use ground_store::{Buckets, StoreError};
 use ground_world::clock::ClockControl;
-use path_ledger::LedgerError;
+use path_ledger::{LedgerError, State};
 use serde::Serialize;
 use serde_json::json;
 
@@ -50,6 +51,7 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
         } => bulk::begin(rooms, by, &preview, verb, &reason),
         Question::Progress { act } => bulk::progress(rooms, &act),
         Question::Ages => rows(rooms.ledger.ages().await.map_err(ledger)?),
+        Question::Times => rows(times(rooms)),
         Question::Flows => rows(rooms.ledger.flows().await.map_err(ledger)?),
         Question::Events { filter } => rows(rooms.ledger.events(&filter).await.map_err(ledger)?),
         Question::Audit => view::audit(rooms).await,
@@ -147,6 +149,17 @@ async fn dispatch(rooms: &Rooms, request: Request) -> Answered {
             time(rooms)
         }
     }
+}
+
+/// What this node has counted, as it is shown.
+fn times(rooms: &Rooms) -> Vec<TimesLine> {
+    let ended = rooms.ledger.counted().ended.into_iter();
+    let line = |(state, buckets): (State, Buckets)| TimesLine {
+        state,
+        bounds: buckets.bounds.iter().map(Duration::as_secs_f64).collect(),
+        recipients: buckets.counts,
+    };
+    ended.map(line).collect()
 }
 
 async fn drain(rooms: &Rooms, by: &str, name: &str, draining: bool, reason: &str) -> Answered {

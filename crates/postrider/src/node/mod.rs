@@ -391,6 +391,7 @@ impl Desk {
             | Question::Progress { .. }
             | Question::Ages
             | Question::Flows
+            | Question::Times
             | Question::Events { .. }
             | Question::Audit
             | Question::Alarms

@@ -221,9 +221,16 @@ pub(super) const ROUTES: &[Route] = &[
     get(
         "/flows",
         "flows",
-        "What came and went in the last ten seconds, by next hop.",
+        "What came and went in the last five seconds, by next hop.",
         Gives::Rows(schema::flow_line),
         |_| Ok(Question::Flows),
+    ),
+    get(
+        "/times",
+        "times",
+        "How long recipients took from acceptance to each final state, by classes, as this node has counted it since it started.",
+        Gives::Rows(schema::times_line),
+        |_| Ok(Question::Times),
     ),
     Route {
         parameters: EVENTS,

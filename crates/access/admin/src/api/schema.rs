@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use crate::explain::Explanation;
-use crate::{ActStatus, ConnectorLine, Previewed, RouteFound, SettingsView, Trial};
+use crate::{ActStatus, ConnectorLine, Previewed, RouteFound, SettingsView, TimesLine, Trial};
 
 /// Of a type, with all that it is made of inside.
 pub(crate) fn of<T: JsonSchema>() -> Value {
@@ -41,6 +41,7 @@ of! {
     totals = Totals;
     age_line = AgeLine;
     flow_line = FlowLine;
+    times_line = TimesLine;
     previewed = Previewed;
     act_status = ActStatus;
     connector = ConnectorLine;

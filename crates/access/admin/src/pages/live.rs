@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::time::Duration;
 
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use ground_directory::operator::Right;
 
 use super::frame::Visitor;
-use super::{Refusal, act, now};
+use super::{Refusal, act, messages, now, queues};
 use crate::web::{Leaving, Web, Who};
 
 /// How often it is looked whether something has changed: what is shown is never older than a second.
@@ -27,6 +27,30 @@ pub(super) async fn now(
 ) -> Response {
     go_on(web, who, leaving, |web, who| {
         Box::pin(async move { now::live(&web, &who).await })
+    })
+}
+
+pub(super) async fn queues(
+    State(web): State<Web>,
+    Visitor(who): Visitor,
+    Extension(leaving): Extension<Leaving>,
+) -> Response {
+    go_on(web, who, leaving, |web, who| {
+        Box::pin(async move { queues::live(&web, &who).await })
+    })
+}
+
+pub(super) async fn list(
+    State(web): State<Web>,
+    Visitor(who): Visitor,
+    Path(shelf): Path<String>,
+    RawQuery(query): RawQuery,
+    Extension(leaving): Extension<Leaving>,
+) -> Response {
+    let query = query.unwrap_or_default();
+    go_on(web, who, leaving, move |web, who| {
+        let (shelf, query) = (shelf.clone(), query.clone());
+        Box::pin(async move { messages::live(&web, &who, &shelf, &query).await })
     })
 }
 

@@ -1,16 +1,21 @@
 //! *Messages*: everything that is in transit, and history, by any field; and what can be done to a selection.
 
+mod shelf;
+
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use ground_directory::operator::Right;
 use path_ledger::{Filter, Listed, PAGE, State as Where};
+use wire_message::Time;
 
 use super::frame::{Frame, Link, Tab, Visitor};
 use super::time::{Moment, octets};
 use super::{Refusal, html, rows};
 use crate::Question;
-use crate::api::filter;
-use crate::web::Web;
+use crate::api::{Problem, filter};
+use crate::web::{Web, Who};
+use shelf::{DAMAGED, DEAD_LETTERS, HELD, MESSAGES, SHELVES, Shelf};
 
 #[derive(Template)]
 #[template(path = "messages.html")]
@@ -21,6 +26,18 @@ struct Page {
     /// Each field of the search as it was entered.
     fields: Vec<Field>,
     states: Vec<Choice>,
+    /// The query with its page.
+    query: String,
+    live: String,
+}
+
+/// What changes while one looks.
+#[derive(Template)]
+#[template(path = "messages_live.html")]
+struct Part {
+    path: &'static str,
+    word: String,
+    may_act: bool,
     rows: Vec<Row>,
     /// What the selection "all that match" means, in the words of the command line.
     means: String,
@@ -57,50 +74,6 @@ struct Row {
     why: String,
     size: String,
 }
-
-/// Messages that are looked for by what is wrong with them.
-pub(super) struct Shelf {
-    pub(super) path: &'static str,
-    name: &'static str,
-    title: &'static str,
-    /// What they are, and what becomes of them.
-    lead: &'static str,
-    conditions: &'static [(&'static str, &'static str)],
-}
-
-const MESSAGES: Shelf = Shelf {
-    path: "/messages",
-    name: "All",
-    title: "Messages",
-    lead: "",
-    conditions: &[],
-};
-
-const HELD: Shelf = Shelf {
-    path: "/held",
-    name: "Held",
-    title: "Held messages",
-    lead: "Kept back by a person, a rule or a failed check. Somebody is rung for when a hold reaches its alarm time, and its lifetime goes on: release it, return it, or discard it.",
-    conditions: &[("state", "held")],
-};
-
-const DAMAGED: Shelf = Shelf {
-    path: "/damaged",
-    name: "Damaged",
-    title: "Damaged messages",
-    lead: "Rows or bodies that cannot be read. They are held, and end as dead letters when their lifetime does. The page of each says what can still be read of it; mend the disk or bring the body back, then release.",
-    conditions: &[("state", "held"), ("reason_contains", path_ledger::DAMAGED)],
-};
-
-const DEAD_LETTERS: Shelf = Shelf {
-    path: "/dead-letters",
-    name: "Dead letters",
-    title: "Dead letters",
-    lead: "They could not be delivered, and nobody could be told: mostly reports to senders that do not exist. Final; kept, and bounded, like all history.",
-    conditions: &[("state", "dead_letter")],
-};
-
-const SHELVES: [&Shelf; 4] = [&MESSAGES, &HELD, &DAMAGED, &DEAD_LETTERS];
 
 const FIELDS: &[(&str, &str, &str)] = &[
     ("sender", "Sender", "address; <> for reports"),
@@ -163,30 +136,8 @@ async fn shelf(
     shelf: &'static Shelf,
     (State(web), Visitor(who), RawQuery(query)): Asked,
 ) -> Result<Response, Refusal> {
-    let mut pairs = entered(&query.unwrap_or_default());
-    for (name, value) in shelf.conditions {
-        pairs.retain(|(own, _)| own != name);
-        pairs.push(((*name).to_owned(), (*value).to_owned()));
-    }
-    let mut filter = meant(&web, &pairs)?;
-    let limit = filter.limit.unwrap_or(PAGE);
-    filter.limit = Some(limit);
-    let question = Question::List {
-        filter: filter.clone(),
-    };
-    let found: Vec<Listed> = rows(&web, &who, question).await?;
-    let frame = Frame::around(&web, who, Tab::Messages).await;
-    let last = found.last().map(|row| row.recipient_id.to_string());
-    let full = found.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-    let query = written(&pairs, None);
-    let next = last
-        .filter(|_| full)
-        .map(|after| written(&pairs, Some(&after)));
-    let means = Filter {
-        after: None,
-        limit: None,
-        ..filter
-    };
+    let pairs = conditions(shelf, &query.unwrap_or_default());
+    let live = part(&web, &who, shelf, &pairs).await?;
     let link = |one: &Shelf| Link {
         name: one.name,
         path: one.path,
@@ -196,18 +147,73 @@ async fn shelf(
             "false"
         },
     };
+    let after = pairs.iter().find(|(name, _)| name == "after");
     let page = Page {
         shelf,
         shelves: SHELVES.into_iter().map(link).collect(),
         fields: fields(&pairs),
         states: states(&pairs),
-        rows: found.into_iter().map(|row| shown(row, &frame)).collect(),
-        frame,
-        means: means.to_string(),
-        query,
-        next,
+        frame: Frame::around(&web, who, Tab::Messages).await,
+        query: written(&pairs, after.map(|(_, after)| after.as_str())),
+        live,
     };
     Ok(html(&page))
+}
+
+/// The list of a shelf as it is now, by the part of its path behind the slash.
+pub(super) async fn live(web: &Web, who: &Who, name: &str, query: &str) -> Result<String, Refusal> {
+    let named = SHELVES
+        .into_iter()
+        .find(|shelf| shelf.path.strip_prefix('/') == Some(name));
+    let shelf = named.ok_or_else(|| Problem::asker(format!("there is no list {name:?}")))?;
+    part(web, who, shelf, &conditions(shelf, query)).await
+}
+
+/// What a query asks of a shelf: its own conditions hold whatever the query says.
+fn conditions(shelf: &Shelf, query: &str) -> Vec<(String, String)> {
+    let mut pairs = entered(query);
+    for (name, value) in shelf.conditions {
+        pairs.retain(|(own, _)| own != name);
+        pairs.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    pairs
+}
+
+/// The part of the page that changes.
+async fn part(
+    web: &Web,
+    who: &Who,
+    shelf: &'static Shelf,
+    pairs: &[(String, String)],
+) -> Result<String, Refusal> {
+    let mut filter = meant(web, pairs)?;
+    let limit = filter.limit.unwrap_or(PAGE);
+    filter.limit = Some(limit);
+    let question = Question::List {
+        filter: filter.clone(),
+    };
+    let found: Vec<Listed> = rows(web, who, question).await?;
+    let last = found.last().map(|row| row.recipient_id.to_string());
+    let full = found.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = last
+        .filter(|_| full)
+        .map(|after| written(pairs, Some(&after)));
+    let means = Filter {
+        after: None,
+        limit: None,
+        ..filter
+    };
+    let now = web.world().clock.now();
+    let part = Part {
+        path: shelf.path,
+        word: who.word().to_owned(),
+        may_act: who.rights.contains(Right::Act),
+        rows: found.into_iter().map(|row| shown(row, now)).collect(),
+        means: means.to_string(),
+        query: written(pairs, None),
+        next,
+    };
+    part.render().map_err(|error| Refusal::ours(&error))
 }
 
 fn value_of(pairs: &[(String, String)], name: &str) -> String {
@@ -258,7 +264,7 @@ fn written(pairs: &[(String, String)], after: Option<&str>) -> String {
     query.finish()
 }
 
-fn shown(row: Listed, frame: &Frame) -> Row {
+fn shown(row: Listed, now: Time) -> Row {
     let why = match row.reason.is_empty() {
         true => row.last_reply,
         false => row.reason,
@@ -271,8 +277,8 @@ fn shown(row: Listed, frame: &Frame) -> Row {
         state: row.state.word(),
         next_hop: row.next_hop,
         attempts: row.attempts,
-        received: Moment::of(row.received_at, frame.now),
-        next_step: Moment::maybe(row.next_try.or(row.deadline_at), frame.now),
+        received: Moment::of(row.received_at, now),
+        next_step: Moment::maybe(row.next_try.or(row.deadline_at), now),
         why,
         size: octets(row.size),
     }

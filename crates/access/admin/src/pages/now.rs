@@ -1,5 +1,7 @@
 //! *Now*: the journey of mail as it is at this moment, and what wants to be looked at.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -8,9 +10,10 @@ use path_watch::{Alarm, AlarmKind};
 use wire_message::Time;
 
 use super::frame::{Frame, Tab, Visitor};
-use super::time::{Moment, number};
+use super::queues::{Cell, cells};
+use super::time::{Moment, number, span};
 use super::{Refusal, html, rows};
-use crate::live::{POINTS, Pace, Rates};
+use crate::live::{POINTS, Pace, Rates, TimesLine};
 use crate::web::{Web, Who};
 use crate::{Question, pages};
 
@@ -49,6 +52,15 @@ struct Live {
     hops_down: usize,
     hops_paused: usize,
     chart: String,
+    /// The heads of the classes of time.
+    classes: Vec<String>,
+    times: Vec<Took>,
+}
+
+/// How long those took that became this.
+struct Took {
+    became: &'static str,
+    cells: Vec<Cell>,
 }
 
 /// A stage of the journey.
@@ -124,8 +136,34 @@ pub(crate) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
         hops_down: count(HopState::Down),
         hops_paused: count(HopState::Paused),
         chart: chart(web.pace()),
+        classes: classes(&web.pace().times()),
+        times: took(&web.pace().times()),
     };
     page.render().map_err(|error| Refusal::ours(&error))
+}
+
+/// "10 ms", "1 s", ... "longer".
+fn classes(times: &[TimesLine]) -> Vec<String> {
+    let bounds = times.first().map_or(&[][..], |line| &line.bounds);
+    let head = |bound: &f64| match Duration::try_from_secs_f64(*bound).unwrap_or_default() {
+        short if short < Duration::from_secs(1) => format!("≤ {} ms", short.as_millis()),
+        long => format!("≤ {}", span(long)),
+    };
+    let mut heads: Vec<String> = bounds.iter().map(head).collect();
+    heads.push("longer".to_owned());
+    heads
+}
+
+/// A line for each final state that somebody reached.
+fn took(times: &[TimesLine]) -> Vec<Took> {
+    let some = times
+        .iter()
+        .filter(|line| line.recipients.iter().any(|n| *n > 0));
+    let line = |line: &TimesLine| Took {
+        became: line.state.word(),
+        cells: cells(&line.recipients),
+    };
+    some.map(line).collect()
 }
 
 /// Messages that cannot be read, as the watch last counted them: each is held, and rung for.

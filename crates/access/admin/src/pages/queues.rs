@@ -5,7 +5,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
 use ground_directory::operator::Right;
-use path_ledger::{AGE_BOUNDS, AgeLine, FlowLine, HopState, QueueLine};
+use path_ledger::{AGE_BOUNDS, AGE_CLASSES, AgeLine, FlowLine, HopState, QueueLine};
 use serde::Deserialize;
 
 use super::directory::done;
@@ -13,12 +13,21 @@ use super::frame::{Frame, Tab, Visitor};
 use super::time::{Moment, number};
 use super::{Refusal, html, rows};
 use crate::Question;
-use crate::web::Web;
+use crate::web::{Web, Who};
 
 #[derive(Template)]
 #[template(path = "queues.html")]
 struct Page {
     frame: Frame,
+    live: String,
+}
+
+/// What changes while one looks.
+#[derive(Template)]
+#[template(path = "queues_live.html")]
+struct Part {
+    word: String,
+    may_act: bool,
     /// The heads of the columns of ages.
     ages: Vec<String>,
     lines: Vec<Line>,
@@ -50,20 +59,29 @@ struct Pause {
 }
 
 /// Recipients of one age, and how many they are among all of the row, in tenths.
-struct Cell {
-    n: String,
-    heat: u64,
+pub(super) struct Cell {
+    pub(super) n: String,
+    pub(super) heat: u64,
 }
 
 pub(super) async fn page(
     State(web): State<Web>,
     Visitor(who): Visitor,
 ) -> Result<Response, Refusal> {
-    let lines: Vec<QueueLine> = rows(&web, &who, Question::Queue).await?;
-    let ages: Vec<AgeLine> = rows(&web, &who, Question::Ages).await?;
-    let flows: Vec<FlowLine> = rows(&web, &who, Question::Flows).await?;
+    let live = live(&web, &who).await?;
     let frame = Frame::around(&web, who, Tab::Queues).await;
+    Ok(html(&Page { frame, live }))
+}
+
+/// The part of the page that changes, as it is now.
+pub(super) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
+    let lines: Vec<QueueLine> = rows(web, who, Question::Queue).await?;
+    let ages: Vec<AgeLine> = rows(web, who, Question::Ages).await?;
+    let flows: Vec<FlowLine> = rows(web, who, Question::Flows).await?;
+    let now = web.world().clock.now();
     let line = |line: QueueLine| {
+        let mut all = ages.iter();
+        let aged = all.find(|one| one.next_hop.as_deref() == Some(line.next_hop.as_str()));
         let flow = flows.iter().find(|flow| flow.next_hop == line.next_hop);
         let hop: String = form_urlencoded::byte_serialize(line.next_hop.as_bytes()).collect();
         let (name, link) = match line.next_hop.as_str() {
@@ -87,25 +105,27 @@ pub(super) async fn page(
             categorizing: number(line.categorizing),
             rate_in: rate(flow, |flow| flow.arrived),
             rate_out: rate(flow, |flow| flow.ended),
-            oldest: Moment::maybe(line.oldest, frame.now),
-            next_try: Moment::maybe(line.next_try, frame.now),
+            oldest: Moment::maybe(line.oldest, now),
+            next_try: Moment::maybe(line.next_try, now),
             last_reply: line.last_reply,
             failures: line.failures,
-            ages: cells(
-                ages.iter()
-                    .find(|one| one.next_hop.as_deref() == Some(line.next_hop.as_str())),
-            ),
+            ages: cells(aged.map_or(&[0; AGE_CLASSES], |aged| &aged.by_age)),
             paused: line.paused_by.map(|by| Pause {
                 by,
-                until: Moment::maybe(line.paused_until, frame.now),
+                until: Moment::maybe(line.paused_until, now),
                 reason: line.pause_reason.unwrap_or_default(),
             }),
             hop: line.next_hop,
         }
     };
     let lines = lines.into_iter().map(line).collect();
-    let ages = heads();
-    Ok(html(&Page { frame, ages, lines }))
+    let part = Part {
+        word: who.word().to_owned(),
+        may_act: who.rights.contains(Right::Act),
+        ages: heads(),
+        lines,
+    };
+    part.render().map_err(|error| Refusal::ours(&error))
 }
 
 /// A second, to a tenth.
@@ -135,21 +155,14 @@ fn heads() -> Vec<String> {
     heads
 }
 
-fn cells(line: Option<&AgeLine>) -> Vec<Cell> {
-    let Some(line) = line else {
-        return heads()
-            .iter()
-            .map(|_| Cell {
-                n: String::new(),
-                heat: 0,
-            })
-            .collect();
-    };
+/// How many of each class, and how much of all that is.
+pub(super) fn cells(counts: &[u64]) -> Vec<Cell> {
+    let all: u64 = counts.iter().sum();
     let cell = |n: &u64| Cell {
         n: if *n == 0 { String::new() } else { number(*n) },
-        heat: (*n * 10).div_ceil(line.recipients.max(1)),
+        heat: (*n * 10).div_ceil(all.max(1)),
     };
-    line.by_age.iter().map(cell).collect()
+    counts.iter().map(cell).collect()
 }
 
 #[derive(Deserialize)]

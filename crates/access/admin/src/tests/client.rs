@@ -70,6 +70,7 @@ fn looks() -> Vec<Question> {
         Question::Metrics,
         Question::Settings,
         Question::Flows,
+        Question::Times,
         Question::Connectors,
         Question::Route {
             domain: text("far.test"),

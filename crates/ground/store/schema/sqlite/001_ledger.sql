@@ -96,7 +96,8 @@ CREATE INDEX recipient_ready ON recipient (next_hop, (CASE WHEN attempts > 0 THE
     WHERE state = 'queued';
 -- Listings of what is not final, by state.
 CREATE INDEX recipient_in_transit ON recipient (next_hop, id) WHERE finished_at IS NULL;
-CREATE INDEX recipient_held ON recipient (next_hop, id) WHERE state = 'held';
+CREATE INDEX recipient_held ON recipient (id) WHERE state = 'held';
+CREATE INDEX recipient_held_by_hop ON recipient (next_hop, id) WHERE state = 'held';
 -- Which of them have a reply of their own: those that wait for a hop that is down have none.
 CREATE INDEX recipient_replied ON recipient (next_hop, id) WHERE finished_at IS NULL AND last_reply <> '';
 CREATE INDEX recipient_categorizing ON recipient (retry_at) WHERE state = 'categorizing';

@@ -89,10 +89,10 @@ async fn the_search_for_the_oldest_walks_indexes_and_never_all_rows() {
     let plan = book.ledger.store().read(query).await.unwrap();
     for step in plan {
         let step = step.text(3).unwrap();
-        assert!(
-            !step.starts_with("SCAN recipient") || step.contains("INDEX"),
-            "{step}"
-        );
+        let looks = step.starts_with("SCAN recipient") || step.starts_with("SEARCH recipient");
+        // Without either it walks the rows in the order of their ids.
+        let walks = !step.contains("INDEX") && !step.contains("PRIMARY KEY");
+        assert!(!(looks && walks), "{step}");
         assert!(!step.contains("TEMP B-TREE FOR ORDER BY"), "{step}");
     }
 }

@@ -22,11 +22,11 @@ async fn what_comes_and_goes_is_counted_by_next_hop_while_it_is_new() {
         next_hop,
         arrived,
         ended,
-        seconds: 10,
+        seconds: 5,
     };
     let expected = [line(String::new(), 2, 1), line(hop().to_string(), 2, 0)];
     assert_eq!(book.ledger.flows().await.unwrap(), expected);
-    book.pass(Duration::from_secs(9)).await;
+    book.pass(Duration::from_secs(4)).await;
     assert_eq!(book.ledger.flows().await.unwrap(), expected);
     book.pass(Duration::from_secs(2)).await;
     assert_eq!(book.ledger.flows().await.unwrap(), []);

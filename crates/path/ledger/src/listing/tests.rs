@@ -181,7 +181,7 @@ async fn the_first_page_walks_an_index_whatever_the_history() {
         (Filter::default(), "in_transit"),
         (by_hop, "in_transit"),
         (in_state(State::Queued), "in_transit"),
-        (in_state(State::Held), "held"),
+        (in_state(State::Held), "held_by_hop"),
         (replied, "replied"),
         (sent, "by_message"),
     ] {
