@@ -234,14 +234,14 @@ fn the_pages_can_be_read_without_a_script_and_go_on_with_one() {
     browser.until("fay@far.test");
     scene.submit("ivy@far.test", "While one looks");
     browser.until("ivy@far.test");
-    browser.run("document.querySelector('input[name=recipient]').click()");
+    browser.run("document.querySelector('td input[name=recipient]').click()");
     scene.submit("joe@far.test", "While one ticks");
     let waits = ["queue", "list", "--recipient", "joe@far.test"];
     scene.house.until(&waits, |rows| rows.len() == 1);
-    let ticked = "return document.querySelectorAll('input[name=recipient]:checked').length";
+    let ticked = "return document.querySelectorAll('td input[name=recipient]:checked').length";
     assert_eq!(browser.run(ticked), 1);
     browser.run(
-        "document.querySelector('input[name=recipient]').click(); document.activeElement.blur()",
+        "document.querySelector('td input[name=recipient]').click(); document.activeElement.blur()",
     );
     browser.until("joe@far.test");
     assert_eq!(
