@@ -106,6 +106,13 @@ impl Browser {
         })
     }
 
+    /// Waits until the page says it no more.
+    pub fn until_gone(&self, words: &str) {
+        self.wait(&format!("page without {words:?}"), || {
+            (!self.text().contains(words)).then_some(())
+        });
+    }
+
     fn wait<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
         let start = Instant::now();
         loop {

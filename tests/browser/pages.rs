@@ -402,3 +402,88 @@ fn senders_see_where_their_mail_is_and_nobody_elses() {
         }
     }
 }
+
+/// Sends the form that has this field.
+fn send_form_of(browser: &Browser, field: &str) {
+    browser.run(&format!(
+        "document.querySelector({field:?}).form.querySelector('button').click()"
+    ));
+}
+
+/// Clicks a button in the row of a table that says this.
+fn click_in_row(browser: &Browser, row: &str, button: &str) {
+    let clicked = browser.run(&format!(
+        "const row = [...document.querySelectorAll('tr')].find((one) => one.innerText.includes({row:?})); \
+         const button = [...row.querySelectorAll('button')].find((one) => one.innerText === {button:?}); \
+         button.click(); return true;"
+    ));
+    assert_eq!(clicked, true);
+}
+
+#[test]
+fn the_directory_is_changed_by_its_forms() {
+    let scene = Scene::open();
+    scene.log_in("ada");
+    let browser = &scene.browser;
+    let listed = |what: &str| scene.house.json(&[what, "list"]);
+    browser.go(&format!("{}/directory", scene.site));
+    browser.fill("#d-name", "new.test");
+    send_form_of(browser, "#d-name");
+    browser.until("new.test");
+    browser.fill("#a-address", "jo@new.test");
+    send_form_of(browser, "#a-address");
+    browser.until("no, takes mail only");
+    browser.fill("#l-address", "info@new.test");
+    browser.fill("input[name=targets]", "jo@new.test, ada@far.test");
+    send_form_of(browser, "#l-address");
+    browser.until("info@new.test");
+    let told = (
+        listed("domain").len(),
+        listed("account").len(),
+        listed("alias").len(),
+    );
+    assert_eq!(told, (2, 3, 1));
+    for name in ["info@new.test", "jo@new.test", "new.test"] {
+        click_in_row(browser, name, "Remove");
+        browser.until_gone(name);
+    }
+    assert_eq!((listed("domain").len(), listed("account").len()), (1, 2));
+    // What cannot be done is refused with its reason.
+    browser.fill("#a-address", "nobody");
+    send_form_of(browser, "#a-address");
+    browser.until("It is your move.");
+}
+
+#[test]
+fn operators_tokens_and_nodes_are_changed_by_their_forms() {
+    let scene = Scene::open();
+    scene.log_in("ada");
+    let browser = &scene.browser;
+    browser.go(&format!("{}/operators", scene.site));
+    browser.fill("#o-name", "joe");
+    browser
+        .run("document.querySelector('#o-name').form.querySelector('input[value=view]').click()");
+    send_form_of(browser, "#o-name");
+    browser.until("joe");
+    browser.fill("#t-name", "grafana");
+    browser
+        .run("document.querySelector('#t-name').form.querySelector('input[value=view]').click()");
+    send_form_of(browser, "#t-name");
+    browser.until("This is told once");
+    let listed = |what: &str| scene.house.json(&[what, "list"]);
+    assert_eq!((listed("operator").len(), listed("token").len()), (3, 1));
+    for name in ["grafana", "joe"] {
+        click_in_row(browser, name, "Remove");
+        browser.until_gone(name);
+    }
+    assert_eq!((listed("operator").len(), listed("token").len()), (2, 0));
+
+    browser.go(&format!("{}/nodes", scene.site));
+    let draining = || scene.house.json(&["node", "list"])[0]["draining"].clone();
+    browser.click("Drain");
+    browser.until("Take work again");
+    assert_eq!(draining(), true);
+    browser.click("Take work again");
+    browser.until_gone("Take work again");
+    assert_eq!(draining(), false);
+}

@@ -48,7 +48,7 @@ pub enum Question {
     Totals,
     /// How old what waits is, by next hop.
     Ages,
-    /// What came and went in the last seconds, by next hop.
+    /// How many come and go a second, by next hop.
     Flows,
     /// How long recipients took to their end, as this node has counted it.
     Times,

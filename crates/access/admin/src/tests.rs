@@ -281,7 +281,7 @@ fn answer(question: &Question) -> Answer {
             json!({ "state": "delivered", "bounds": [0.01, 90.0], "recipients": [3, 2, 1] }),
         ]),
         Question::Flows => rows(vec![
-            json!({ "next_hop": HOSTILE, "arrived": 30, "ended": 5, "seconds": 10 }),
+            json!({ "next_hop": HOSTILE, "arrive": 3.0, "end": 0.5 }),
         ]),
         Question::Events { .. } => rows(vec![json!({
             "id": ID, "at": "2026-01-01T00:00:00Z", "message": ID, "recipient": null, "kind": "held", "doer": "person",

@@ -4,48 +4,59 @@ use std::time::Duration;
 
 use ground_store::Row;
 use serde::{Deserialize, Serialize};
+use wire_message::Time;
 
 use crate::columns::Columns;
-use crate::id::first_of;
+use crate::id::{first_of, made_at};
 use crate::{Ledger, LedgerError};
 
 #[cfg(test)]
 mod tests;
 
-/// How far back is counted: each recipient of these seconds is looked at.
-pub const FLOW_SPAN: Duration = Duration::from_secs(5);
+/// How far back is looked.
+pub const FLOW_SPAN: Duration = Duration::from_secs(10);
 
-/// What came and went for one next hop in the last [`FLOW_SPAN`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+/// Recipients that are looked at, the newest: when there are more, they tell of a shorter span.
+const LOOKED_AT: u32 = 10_000;
+
+/// How many come and go a second for one next hop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FlowLine {
     /// Which; empty for what is not routed yet.
     pub next_hop: String,
-    /// Recipients that were born, by an acceptance or an expansion.
-    pub arrived: u64,
-    /// Recipients that reached a final state, whichever.
-    pub ended: u64,
-    /// Over so many seconds.
-    pub seconds: u64,
+    /// Recipients that are born a second, by an acceptance or an expansion.
+    pub arrive: f64,
+    /// Recipients that reach a final state a second, whichever.
+    pub end: f64,
 }
 
 /// Ids are ordered by time.
-const ARRIVED: &str =
-    "SELECT next_hop, count(*) FROM recipient WHERE id >= $1 GROUP BY next_hop ORDER BY next_hop";
+const ARRIVED: &str = "SELECT next_hop, count(*), min(id) FROM \
+       (SELECT next_hop, id FROM recipient WHERE id >= $1 ORDER BY id DESC LIMIT $2) AS newest \
+     GROUP BY next_hop ORDER BY next_hop";
 
-const ENDED: &str = "SELECT next_hop, count(*) FROM recipient WHERE finished_at >= $1 GROUP BY next_hop ORDER BY next_hop";
+const ENDED: &str = "SELECT next_hop, count(*), min(finished_at) FROM \
+       (SELECT next_hop, finished_at FROM recipient WHERE finished_at >= $1 ORDER BY finished_at DESC LIMIT $2) AS newest \
+     GROUP BY next_hop ORDER BY next_hop";
 
 impl Ledger {
-    /// What came and went in the last [`FLOW_SPAN`], by next hop; hops for which nothing did are left out.
+    /// What comes and goes, by next hop, as the last [`FLOW_SPAN`] has it; hops for which nothing does are left out.
     ///
     /// # Errors
     /// The store's.
     pub async fn flows(&self) -> Result<Vec<FlowLine>, LedgerError> {
-        let since = self.now() - FLOW_SPAN;
-        let arrived = self.read(ARRIVED, vec![first_of(since).into()]).await?;
-        let ended = self.read(ENDED, vec![since.as_millis().into()]).await?;
+        let now = self.now();
+        let since = now - FLOW_SPAN;
+        let looked_at = || LOOKED_AT.into();
+        let arrived = vec![first_of(since).into(), looked_at()];
+        let arrived = self.read(ARRIVED, arrived).await?;
+        let ended = vec![since.as_millis().into(), looked_at()];
+        let ended = self.read(ENDED, ended).await?;
         let mut lines = Vec::new();
-        count(&mut lines, &arrived, |line| &mut line.arrived)?;
-        count(&mut lines, &ended, |line| &mut line.ended)?;
+        count(&mut lines, &arrived, now, made_at, |line| &mut line.arrive)?;
+        count(&mut lines, &ended, now, Time::from_millis, |line| {
+            &mut line.end
+        })?;
         lines.sort_by(|a, b| a.next_hop.cmp(&b.next_hop));
         Ok(lines)
     }
@@ -54,21 +65,35 @@ impl Ledger {
 fn count(
     lines: &mut Vec<FlowLine>,
     rows: &[Row],
-    of: fn(&mut FlowLine) -> &mut u64,
+    now: Time,
+    moment: fn(i64) -> Time,
+    of: fn(&mut FlowLine) -> &mut f64,
 ) -> Result<(), LedgerError> {
+    let mut counts = Vec::with_capacity(rows.len());
+    let (mut all, mut first) = (0, i64::MAX);
     for row in rows {
         let mut columns = Columns::of(row);
-        let (hop, n) = (columns.string()?, columns.count()?);
+        let (hop, n, since) = (columns.string()?, columns.count()?, columns.int()?);
+        (all, first) = (all + n, first.min(since));
+        counts.push((hop, n));
+    }
+    let span = match all < u64::from(LOOKED_AT) {
+        true => FLOW_SPAN,
+        // At least what a moment is told to.
+        false => now.since(moment(first)).max(Duration::from_millis(1)),
+    };
+    for (hop, n) in counts {
+        #[expect(clippy::cast_precision_loss, reason = "a rate for the eye")]
+        let rate = n as f64 / span.as_secs_f64();
         match lines.iter_mut().find(|line| line.next_hop == hop) {
-            Some(line) => *of(line) = n,
+            Some(line) => *of(line) = rate,
             None => {
                 let mut line = FlowLine {
                     next_hop: hop,
-                    arrived: 0,
-                    ended: 0,
-                    seconds: FLOW_SPAN.as_secs(),
+                    arrive: 0.0,
+                    end: 0.0,
                 };
-                *of(&mut line) = n;
+                *of(&mut line) = rate;
                 lines.push(line);
             }
         }

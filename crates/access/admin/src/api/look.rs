@@ -221,7 +221,7 @@ pub(super) const ROUTES: &[Route] = &[
     get(
         "/flows",
         "flows",
-        "What came and went in the last five seconds, by next hop.",
+        "How many come and go a second, by next hop, as the last ten seconds have it.",
         Gives::Rows(schema::flow_line),
         |_| Ok(Question::Flows),
     ),

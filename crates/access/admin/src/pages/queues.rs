@@ -103,8 +103,8 @@ pub(super) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
             in_flight: number(line.in_flight),
             held: number(line.held),
             categorizing: number(line.categorizing),
-            rate_in: rate(flow, |flow| flow.arrived),
-            rate_out: rate(flow, |flow| flow.ended),
+            rate_in: rate(flow, |flow| flow.arrive),
+            rate_out: rate(flow, |flow| flow.end),
             oldest: Moment::maybe(line.oldest, now),
             next_try: Moment::maybe(line.next_try, now),
             last_reply: line.last_reply,
@@ -129,14 +129,11 @@ pub(super) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
 }
 
 /// A second, to a tenth.
-fn rate(flow: Option<&FlowLine>, of: fn(&FlowLine) -> u64) -> String {
-    let Some(flow) = flow.filter(|flow| of(flow) > 0) else {
-        return String::new();
-    };
-    let tenths = of(flow) * 10 / flow.seconds.max(1);
-    match tenths < 100 {
-        true => format!("{}.{}", tenths / 10, tenths % 10),
-        false => number(tenths / 10),
+fn rate(flow: Option<&FlowLine>, of: fn(&FlowLine) -> f64) -> String {
+    match flow.map_or(0.0, of) {
+        none if none <= 0.0 => String::new(),
+        few if few < 10.0 => format!("{few:.1}"),
+        many => format!("{many:.0}"),
     }
 }
 
