@@ -413,8 +413,8 @@ fn send_form_of(browser: &Browser, field: &str) {
 /// Clicks a button in the row of a table that says this.
 fn click_in_row(browser: &Browser, row: &str, button: &str) {
     let clicked = browser.run(&format!(
-        "const row = [...document.querySelectorAll('tr')].find((one) => one.innerText.includes({row:?})); \
-         const button = [...row.querySelectorAll('button')].find((one) => one.innerText === {button:?}); \
+        "const row = [...document.querySelectorAll('tr')].find((one) => one.textContent.includes({row:?})); \
+         const button = [...row.querySelectorAll('button')].find((one) => one.textContent.trim() === {button:?}); \
          button.click(); return true;"
     ));
     assert_eq!(clicked, true);
