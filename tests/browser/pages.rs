@@ -23,12 +23,12 @@ const PAGES: &[(&str, &str, &str)] = &[
         "Delivered one",
     ),
     ("alarms", "/alarms", "Alarms"),
-    ("audit", "/audit", "difference"),
+    ("audit", "/audit", "The book does not add up"),
     ("nodes", "/nodes", "Drain"),
     ("events", "/events", "settings_loaded"),
     ("directory", "/directory", "alice@example.test"),
     ("held", "/held", "hal@held.test"),
-    ("damaged", "/damaged", "cannot be read"),
+    ("damaged", "/damaged", "bob@example.test"),
     ("dead-letters", "/dead-letters", "nobody could be told"),
     ("connectors", "/connectors?domain=grey.test", "via:grey"),
     ("settings", "/settings", "What changed them"),
@@ -366,7 +366,7 @@ fn senders_see_where_their_mail_is_and_nobody_elses() {
     browser.fill("#login", "bob@example.test");
     browser.fill("#password", "wrong");
     browser.click("Log in");
-    browser.until("password");
+    browser.until("That was not right.");
     browser.fill("#login", "bob@example.test");
     browser.fill("#password", PASSWORD);
     browser.click("Log in");

@@ -1,5 +1,7 @@
 //! The ways out: each connector with the mail that waits for it, and the way that mail for a domain would take.
 
+use std::collections::BTreeMap;
+
 use ground_settings::{Connector, NextHop, Settings};
 use path_ledger::QueueLine;
 use schemars::JsonSchema;
@@ -49,21 +51,21 @@ pub struct RouteFound {
 /// Every connector, in the order of the file.
 #[must_use]
 pub fn connectors(settings: &Settings, lines: &[QueueLine]) -> Vec<ConnectorLine> {
+    let mut by_connector: BTreeMap<String, Vec<&QueueLine>> = BTreeMap::new();
+    for one in lines {
+        if let Ok(hop) = one.next_hop.parse()
+            && let Ok(plan) = path_route::plan(settings, &hop)
+            && let Some(name) = plan.connector
+        {
+            by_connector.entry(name).or_default().push(one);
+        }
+    }
+    let own = |name: &str| by_connector.get(name).map_or(&[][..], Vec::as_slice);
     let connectors = settings.connectors.iter();
-    connectors.map(|one| line(settings, one, lines)).collect()
+    connectors.map(|one| line(one, own(&one.name))).collect()
 }
 
-fn line(settings: &Settings, connector: &Connector, lines: &[QueueLine]) -> ConnectorLine {
-    let decided = |line: &&QueueLine| {
-        let plan = line
-            .next_hop
-            .parse()
-            .map(|hop| path_route::plan(settings, &hop));
-        plan.is_ok_and(|plan| {
-            plan.is_ok_and(|plan| plan.connector.as_deref() == Some(connector.name.as_str()))
-        })
-    };
-    let own: Vec<&QueueLine> = lines.iter().filter(decided).collect();
+fn line(connector: &Connector, own: &[&QueueLine]) -> ConnectorLine {
     let waiting = own
         .iter()
         .map(|line| line.queued + line.in_flight + line.held);

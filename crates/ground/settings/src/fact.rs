@@ -64,7 +64,9 @@ impl Fact {
         if self.value == "unset" {
             return String::new();
         }
-        if self.shape == Shape::Secret && !self.value.starts_with("\"sqlite:") {
+        // What is shown of it in part is cut off at its end.
+        let hidden = self.value == "(secret)" || self.value.ends_with("...\"");
+        if self.shape == Shape::Secret && hidden {
             return KEPT.to_owned();
         }
         plain(&self.value)

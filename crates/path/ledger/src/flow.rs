@@ -1,5 +1,6 @@
 //! How much comes and goes, by next hop, in the last seconds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ground_store::Row;
@@ -52,18 +53,17 @@ impl Ledger {
         let arrived = self.read(ARRIVED, arrived).await?;
         let ended = vec![since.as_millis().into(), looked_at()];
         let ended = self.read(ENDED, ended).await?;
-        let mut lines = Vec::new();
+        let mut lines = BTreeMap::new();
         count(&mut lines, &arrived, now, made_at, |line| &mut line.arrive)?;
         count(&mut lines, &ended, now, Time::from_millis, |line| {
             &mut line.end
         })?;
-        lines.sort_by(|a, b| a.next_hop.cmp(&b.next_hop));
-        Ok(lines)
+        Ok(lines.into_values().collect())
     }
 }
 
 fn count(
-    lines: &mut Vec<FlowLine>,
+    lines: &mut BTreeMap<String, FlowLine>,
     rows: &[Row],
     now: Time,
     moment: fn(i64) -> Time,
@@ -85,18 +85,12 @@ fn count(
     for (hop, n) in counts {
         #[expect(clippy::cast_precision_loss, reason = "a rate for the eye")]
         let rate = n as f64 / span.as_secs_f64();
-        match lines.iter_mut().find(|line| line.next_hop == hop) {
-            Some(line) => *of(line) = rate,
-            None => {
-                let mut line = FlowLine {
-                    next_hop: hop,
-                    arrive: 0.0,
-                    end: 0.0,
-                };
-                *of(&mut line) = rate;
-                lines.push(line);
-            }
-        }
+        let line = lines.entry(hop.clone()).or_insert_with(|| FlowLine {
+            next_hop: hop,
+            arrive: 0.0,
+            end: 0.0,
+        });
+        *of(line) = rate;
     }
     Ok(())
 }

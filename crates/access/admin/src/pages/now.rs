@@ -114,6 +114,7 @@ pub(crate) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
     let alarms: Vec<Alarm> = rows(web, who, Question::Alarms).await?;
     let waiting = waiting(web, who, &lines, now).await?;
     let rates = web.pace().rates();
+    let times = web.pace().times();
     let shown = alarms.len().min(ALARMS_SHOWN);
     let count = |state| lines.iter().filter(|line| line.state == state).count();
     let page = Live {
@@ -136,8 +137,8 @@ pub(crate) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
         hops_down: count(HopState::Down),
         hops_paused: count(HopState::Paused),
         chart: chart(web.pace()),
-        classes: classes(&web.pace().times()),
-        times: took(&web.pace().times()),
+        classes: classes(&times),
+        times: took(&times),
     };
     page.render().map_err(|error| Refusal::ours(&error))
 }

@@ -1,5 +1,7 @@
 //! *Queues*: one row for each next hop.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
@@ -79,10 +81,16 @@ pub(super) async fn live(web: &Web, who: &Who) -> Result<String, Refusal> {
     let ages: Vec<AgeLine> = rows(web, who, Question::Ages).await?;
     let flows: Vec<FlowLine> = rows(web, who, Question::Flows).await?;
     let now = web.world().clock.now();
+    let ages = ages.iter();
+    let ages: BTreeMap<&str, &AgeLine> = ages
+        .filter_map(|aged| Some((aged.next_hop.as_deref()?, aged)))
+        .collect();
+    let flows = flows.iter();
+    let flows: BTreeMap<&str, &FlowLine> =
+        flows.map(|flow| (flow.next_hop.as_str(), flow)).collect();
     let line = |line: QueueLine| {
-        let mut all = ages.iter();
-        let aged = all.find(|one| one.next_hop.as_deref() == Some(line.next_hop.as_str()));
-        let flow = flows.iter().find(|flow| flow.next_hop == line.next_hop);
+        let aged = ages.get(line.next_hop.as_str());
+        let flow = flows.get(line.next_hop.as_str()).copied();
         let hop: String = form_urlencoded::byte_serialize(line.next_hop.as_bytes()).collect();
         let (name, link) = match line.next_hop.as_str() {
             "" => (

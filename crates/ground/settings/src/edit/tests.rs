@@ -187,10 +187,19 @@ fn a_secret_hides_however_it_is_written() {
         "[[connector]]\n\"password\" = '''secret'''",
         "store = 'postgresql://jo:secret@db/x'",
         "connector.password = \"secret\"",
+        "[alarms]\nwebhook = \"https://hooks.test/secret\"",
     ] {
         let shown = conceal(text).unwrap();
         assert!(!shown.contains("secret"), "{shown}");
     }
+    let told = format!("{FILE}[alarms]\nwebhook = \"https://hooks.test/secret-four\"\n");
+    let held = Settings::parse(FILE).unwrap();
+    let found = held.differences(&Settings::parse(&told).unwrap());
+    assert_eq!(
+        found[0].after.as_deref(),
+        Some("\"https://hooks.test/...\""),
+        "{found:?}"
+    );
     // What is no TOML is not shown at all.
     assert!(conceal("password = \"secret").is_err());
     assert!(

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::form::{quoted, written_as_text};
+use crate::form::{Misread, Shape, Value, Written, quoted, read_text};
 use crate::problem::Fault;
 
 /// Where something is posted, or this server's own pages are found.
@@ -105,10 +105,29 @@ impl fmt::Display for WebAddress {
     }
 }
 
-written_as_text!(
-    WebAddress,
-    r#"an address of the web such as "https://hooks.example.org/mail""#
-);
+/// Who knows the path of a webhook may post there, so a path is not shown.
+impl Value for WebAddress {
+    const SHAPE: Shape = Shape::Secret;
+
+    fn conceals(text: &str) -> bool {
+        text.parse().is_ok_and(|address: Self| address.path != "/")
+    }
+
+    fn form() -> String {
+        r#"an address of the web such as "https://hooks.example.org/mail""#.to_owned()
+    }
+
+    fn read(value: &Written<'_>) -> Result<Self, Vec<Misread>> {
+        read_text(value, &Self::form())
+    }
+
+    fn show(&self) -> String {
+        match self.path.as_str() {
+            "/" => quoted(&self.to_string()),
+            _ => quoted(&self.at("/...")),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -69,16 +69,17 @@ async fn part_by_part(
     rooms: &Rooms,
     by: &str,
     wish: &Wish,
-    rows: Vec<PreviewRow>,
+    mut rows: Vec<PreviewRow>,
     status: &Status,
 ) -> Result<ActResult, Answer> {
     let mut all = ActResult::default();
-    for rows in parts(rows, |row| row.id) {
+    rows.sort_by_key(|row| row.id);
+    for rows in parts(&rows, |row| row.id) {
         let part = Preview {
             count: rows.len() as u64,
             more: false,
             filter: String::new(),
-            rows,
+            rows: rows.to_vec(),
         };
         let act = act_of(rooms, &wish.verb, &part, &wish.reason).await?;
         let acting = rooms.ledger.act_on_part(&part, &act, by, &wish.reason);
@@ -90,19 +91,18 @@ async fn part_by_part(
     Ok(all)
 }
 
-/// Recipients by [`PART`]s, none of which parts those of a message: one report tells of all of them.
-pub(super) fn parts<T: Clone>(mut rows: Vec<T>, message: fn(&T) -> MessageId) -> Vec<Vec<T>> {
-    if rows.len() <= PART {
-        return vec![rows];
-    }
-    rows.sort_by_key(message);
-    let mut parts: Vec<Vec<T>> = Vec::new();
-    for of_one in rows.chunk_by(|a, b| message(a) == message(b)) {
-        match parts.last_mut() {
-            Some(part) if part.len() + of_one.len() <= PART => part.extend_from_slice(of_one),
-            Some(_) | None => parts.push(of_one.to_vec()),
+/// Recipients by [`PART`]s, none of which parts those of a message: one report tells of all of them. They are sorted by it.
+pub(super) fn parts<T>(sorted: &[T], message: fn(&T) -> MessageId) -> Vec<&[T]> {
+    let mut parts = Vec::new();
+    let (mut begin, mut end) = (0, 0);
+    for of_one in sorted.chunk_by(|a, b| message(a) == message(b)) {
+        if end > begin && end - begin + of_one.len() > PART {
+            parts.extend(sorted.get(begin..end));
+            begin = end;
         }
+        end += of_one.len();
     }
+    parts.extend(sorted.get(begin..end));
     parts
 }
 
@@ -226,11 +226,13 @@ mod tests {
             (PART * 3, PART + 500, vec![PART + 500, PART + 500]),
         ] {
             let rows: Vec<PreviewRow> = (0..count).map(|n| row(n, each)).collect();
-            let parts = parts(rows.clone(), |row| row.id);
-            let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
+            let mut sorted = rows.clone();
+            sorted.sort_by_key(|row| row.id);
+            let parts = parts(&sorted, |row| row.id);
+            let sizes: Vec<usize> = parts.iter().map(|part| part.len()).collect();
             assert_eq!(sizes, expected);
             let key = |row: &PreviewRow| row.recipient_id;
-            let reached: BTreeSet<_> = parts.iter().flatten().map(key).collect();
+            let reached: BTreeSet<_> = parts.into_iter().flatten().map(key).collect();
             assert_eq!(reached, rows.iter().map(key).collect());
         }
     }

@@ -50,11 +50,12 @@ struct Kept {
 struct Wanted {
     name: String,
     filter: String,
+    /// By message.
     rows: Vec<Shown>,
 }
 
 /// A recipient as a preview showed it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Shown {
     message: MessageId,
     recipient: RecipientId,
@@ -212,6 +213,7 @@ pub(super) async fn preview(rooms: &Rooms, filter: &Filter) -> Answered {
     if rows.is_empty() {
         return Err(Answer::asker("no recipient fits"));
     }
+    rows.sort_by_key(|shown: &Shown| shown.message);
     let wanted = Arc::new(Wanted {
         name: rooms.ledger.new_id().to_string(),
         filter: filter.to_string(),
@@ -332,8 +334,8 @@ impl Run {
     }
 
     async fn part_by_part(&self) -> Result<(), Answer> {
-        for part in parts(self.wanted.rows.clone(), |shown| shown.message) {
-            self.treat(&part).await?;
+        for part in parts(&self.wanted.rows, |shown| shown.message) {
+            self.treat(part).await?;
         }
         Ok(())
     }
